@@ -1,0 +1,1 @@
+"""Zoo: Apache ZooKeeper's coordination service in pure Python."""

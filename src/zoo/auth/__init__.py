@@ -1,0 +1,1 @@
+"""Authentication schemes: a token in, an identity out."""

@@ -1,0 +1,1 @@
+"""The wire: codec, records, framing and the operation table."""

@@ -1,0 +1,1 @@
+"""File formats: transaction log, snapshot, recovery, and the Storage interface."""

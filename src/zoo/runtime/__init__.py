@@ -1,0 +1,1 @@
+"""The only IO: sockets, files, clocks, threads."""

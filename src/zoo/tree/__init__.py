@@ -1,0 +1,1 @@
+"""The replicated state: data tree, ACLs, quota, digest, watches, changes."""

@@ -1,0 +1,1 @@
+"""Consensus: the order of transactions and the Ready contract."""
