@@ -1,0 +1,288 @@
+"""Counters and summaries under ZooKeeper's metric names.
+
+Theory of operation. Exporters and dashboards know ZooKeeper by the names in its ``ServerMetrics``,
+so the names here are those, and a summary prints as the ``avg_/min_/max_/cnt_/sum_`` (and ``p50_``
+...) keys its default provider makes. A metric appears in the output because somebody asked the
+registry for it: what a standalone server never feeds is not registered, so that no zero pretends
+to be a measurement.
+
+The server is one thread, so a counter is a plain attribute (``metrics.response_bytes.value +=
+n``), and callers record once per turn with the count of that turn, not once per request.
+
+Values derived from the server's state (node counts, uptime) are not kept here: they are computed
+from a ``ServerView`` when somebody looks (``four_letter_words.GAUGES``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+QUANTILES: tuple[tuple[str, float], ...] = (
+    ("p50", 0.5),
+    ("p95", 0.95),
+    ("p99", 0.99),
+    ("p999", 0.999),
+)
+EXACT_BELOW = 128
+"""Percentile summaries keep values below this exactly, larger ones to about 1 % (7 significant
+bits)."""
+
+Number = int | float
+
+
+class Counter:
+    """A number that only grows until the operator resets it: ``counter.value += n``."""
+
+    __slots__ = ("help", "name", "value")
+
+    def __init__(self, name: str, help: str) -> None:
+        self.name = name
+        self.help = help
+        self.value = 0
+
+    def reset(self) -> None:
+        self.value = 0
+
+    def values(self) -> Iterator[tuple[str, Number]]:
+        yield self.name, self.value
+
+
+class Summary:
+    """Average, minimum, maximum, count and sum of integer observations. Empty prints as zeros, as
+    Java's does."""
+
+    __slots__ = ("_max", "_min", "count", "help", "name", "total")
+
+    def __init__(self, name: str, help: str) -> None:
+        self.name = name
+        self.help = help
+        self.reset()
+
+    def reset(self) -> None:
+        self.count = 0
+        self.total = 0
+        self._min: int | None = None
+        self._max = 0
+
+    def add(self, value: int, count: int = 1) -> None:
+        """Record `count` observations of the same `value`: all requests of one turn in one call."""
+        self.count += count
+        self.total += value * count
+        if self._min is None:
+            self._min = self._max = value
+        elif value > self._max:
+            self._max = value
+        elif value < self._min:
+            self._min = value
+
+    @property
+    def avg(self) -> float:
+        """Mean to four decimals; 0.0 when nothing was recorded."""
+        if not self.count:
+            return 0.0
+        # Halves go up, as in Java (1/32 prints as 0.0313); round() would go to the even neighbour.
+        return (20_000 * self.total + self.count) // (2 * self.count) / 10_000
+
+    @property
+    def min(self) -> int:
+        return self._min or 0
+
+    @property
+    def max(self) -> int:
+        return self._max
+
+    def values(self) -> Iterator[tuple[str, Number]]:
+        yield f"avg_{self.name}", self.avg
+        yield f"min_{self.name}", self.min
+        yield f"max_{self.name}", self.max
+        yield f"cnt_{self.name}", self.count
+        yield f"sum_{self.name}", self.total
+
+
+class PercentileSummary(Summary):
+    """A summary with p50, p95, p99 and p999.
+
+    Java samples 4096 values at random. Latencies in ms have few distinct values, so counting by
+    (rounded) value is exact where it matters, bounded in size, needs no randomness and takes a
+    whole turn in one addition.
+    """
+
+    __slots__ = ("_buckets",)
+
+    def reset(self) -> None:
+        super().reset()
+        self._buckets: dict[int, int] = {}
+
+    def add(self, value: int, count: int = 1) -> None:
+        super().add(value, count)
+        if value >= EXACT_BELOW:
+            shift = value.bit_length() - 7
+            value = (value >> shift) << shift
+        self._buckets[value] = self._buckets.get(value, 0) + count
+
+    def quantile(self, q: float) -> int:
+        """The value at quantile `q`, interpolated between ranks and rounded as Java's histogram
+        does."""
+        if not self.count:
+            return 0
+        position = q * (self.count + 1)
+        rank = int(position)
+        if rank < 1:
+            return self._at_rank(1)
+        if rank >= self.count:
+            return self._at_rank(self.count)
+        low, high = self._at_rank(rank), self._at_rank(rank + 1)
+        return int(low + (position - rank) * (high - low) + 0.5)
+
+    def _at_rank(self, rank: int) -> int:
+        """The `rank`-th smallest observation, counted from 1."""
+        seen = 0
+        for value in sorted(self._buckets):
+            seen += self._buckets[value]
+            if seen >= rank:
+                return value
+        raise AssertionError(f"rank {rank} asked of {seen} observations of {self.name}")
+
+    def values(self) -> Iterator[tuple[str, Number]]:
+        yield from super().values()
+        for label, q in QUANTILES:
+            yield f"{label}_{self.name}", self.quantile(q)
+
+
+Metric = Counter | Summary
+
+
+class Metrics:
+    """A registry: name -> metric, in order of registration."""
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, Metric] = {}
+
+    def _register(self, metric: Metric) -> None:
+        assert metric.name not in self._metrics, f"metric {metric.name} registered twice"
+        self._metrics[metric.name] = metric
+
+    def counter(self, name: str, help: str) -> Counter:
+        metric = Counter(name, help)
+        self._register(metric)
+        return metric
+
+    def summary(self, name: str, help: str) -> Summary:
+        metric = Summary(name, help)
+        self._register(metric)
+        return metric
+
+    def percentiles(self, name: str, help: str) -> PercentileSummary:
+        metric = PercentileSummary(name, help)
+        self._register(metric)
+        return metric
+
+    def __iter__(self) -> Iterator[Metric]:
+        return iter(self._metrics.values())
+
+    def snapshot(self) -> dict[str, Number]:
+        """Every key and its value now, without the ``zk_`` prefix that mntr puts in front."""
+        return {key: value for metric in self for key, value in metric.values()}
+
+    def reset(self) -> None:
+        """What srst does to metrics: everything here starts again at zero."""
+        for metric in self:
+            metric.reset()
+
+
+class ServerMetrics(Metrics):
+    """The metrics of one standalone server, each under ZooKeeper's name and fed by the server.
+    Times in ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._traffic()
+        self._writes()
+        self._storage()
+        self._watches()
+
+    def _traffic(self) -> None:
+        self.readlatency = self.percentiles(
+            "readlatency", "Time from the arrival of a read until its reply, in ms."
+        )
+        self.updatelatency = self.percentiles(
+            "updatelatency", "Time from the arrival of a write until its durable reply, in ms."
+        )
+        self.bytes_received_count = self.counter(
+            "bytes_received_count", "Bytes of requests received from clients."
+        )
+        self.response_bytes = self.counter("response_bytes", "Bytes of replies written to clients.")
+        self.watch_bytes = self.counter("watch_bytes", "Bytes of watch events written to clients.")
+        self.connection_request_count = self.counter(
+            "connection_request_count", "Session handshakes received, new and re-attaching."
+        )
+        self.connection_rejected = self.counter(
+            "connection_rejected", "Connections refused because a connection limit was reached."
+        )
+        self.connection_drop_count = self.counter(
+            "connection_drop_count", "Connections that ended without closing their session."
+        )
+        self.sessionless_connections_expired = self.counter(
+            "sessionless_connections_expired",
+            "Connections dropped because no session handshake came in time.",
+        )
+        self.stale_sessions_expired = self.counter(
+            "stale_sessions_expired", "Sessions that expired because their client went silent."
+        )
+        self.large_requests_rejected = self.counter(
+            "large_requests_rejected", "Requests refused because they exceed jute.maxbuffer."
+        )
+        self.request_throttle_wait_count = self.counter(
+            "request_throttle_wait_count",
+            "Times a connection's reading was paused by the outstanding-request limit.",
+        )
+
+    def _writes(self) -> None:
+        self.prep_processor_request_queued = self.counter(
+            "prep_processor_request_queued", "Writes that entered preparation."
+        )
+        self.sync_processor_request_queued = self.counter(
+            "sync_processor_request_queued", "Transactions handed to the log."
+        )
+        self.sync_processor_batch_size = self.summary(
+            "sync_processor_batch_size", "Transactions that shared one fsync."
+        )
+
+    def _storage(self) -> None:
+        self.fsynctime = self.summary(
+            "fsynctime", "Time of one fsync of the transaction log, in ms."
+        )
+        self.snapshottime = self.summary("snapshottime", "Time to write one snapshot, in ms.")
+        self.snapshot_error_count = self.counter(
+            "snapshot_error_count", "Snapshots that could not be written."
+        )
+        self.dbinittime = self.summary(
+            "dbinittime", "Time to load snapshot and log at the start, in ms."
+        )
+        self.startup_snap_load_time = self.summary(
+            "startup_snap_load_time", "Time to load the snapshot at the start, in ms."
+        )
+        self.startup_txns_loaded = self.summary(
+            "startup_txns_loaded", "Transactions replayed from the log at the start."
+        )
+        self.startup_txns_load_time = self.summary(
+            "startup_txns_load_time", "Time to replay the log at the start, in ms."
+        )
+        self.digest_mismatches_count = self.counter(
+            "digest_mismatches_count",
+            "Times the tree's digest differed from the recorded one; anything but 0 is corruption.",
+        )
+
+    def _watches(self) -> None:
+        self.node_created_watch_count = self.summary(
+            "node_created_watch_count", "Watches fired by one creation of a znode."
+        )
+        self.node_deleted_watch_count = self.summary(
+            "node_deleted_watch_count", "Watches fired by one deletion of a znode."
+        )
+        self.node_changed_watch_count = self.summary(
+            "node_changed_watch_count", "Watches fired by one change of data."
+        )
+        self.node_children_watch_count = self.summary(
+            "node_children_watch_count", "Watches fired by one change of a list of children."
+        )

@@ -1,0 +1,99 @@
+"""What the operator's tools may see of a server.
+
+Theory of operation. The four-letter words, `mntr`'s gauges and later the HTTP interfaces read a
+server through `ServerView` and nothing else. It keeps them ignorant of how the core stores things,
+lets a double stand in for a server in tests, and says in one place what such a question may cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from zoo.server.stats import ConnectionStats, ServerStats
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConf:
+    """What conf prints: the configuration in effect. Ports are -1 when off; times in ms;
+    directories absolute."""
+
+    client_port: int
+    data_dir: str
+    data_log_dir: str
+    tick_time: int
+    max_client_cnxns: int
+    min_session_timeout: int
+    max_session_timeout: int
+    secure_client_port: int = -1
+    client_port_listen_backlog: int = -1
+    server_id: int = 0
+
+
+class WatchSummary(NamedTuple):
+    connections: int
+    paths: int
+    total: int
+
+
+class ServerView(Protocol):
+    """All that the words need of a server. Session ids are signed 64-bit, paths bytes, times on
+    the clock of `now_ms`.
+
+    The three watch methods cover data and exists watches, the only ones ZooKeeper's wchs, wchc and
+    wchp list; `watch_count` covers children watches too.
+    """
+
+    trace_mask: int
+
+    @property
+    def version(self) -> str:
+        """The result of `full_version`."""
+
+    @property
+    def mode(self) -> str:
+        """standalone, leader, follower, observer or read-only."""
+
+    @property
+    def is_serving(self) -> bool: ...
+    @property
+    def stats(self) -> ServerStats: ...
+    @property
+    def wall_offset_ms(self) -> int:
+        """Add it to a time of `now_ms` to get Unix time; 0 if that clock is Unix time already."""
+
+    def conf(self) -> ServerConf: ...
+    def environment(self) -> Iterable[tuple[str, str]]:
+        """Host and process for envi, in order, without zookeeper.version."""
+
+    def last_zxid(self) -> int: ...
+    def znode_count(self) -> int:
+        """As ZooKeeper counts, its second root included."""
+
+    def approximate_data_size(self) -> int: ...
+    def data_dir_size(self) -> int:
+        """Bytes of snapshots on disk; may be a recent measurement, never a walk over files."""
+
+    def log_dir_size(self) -> int: ...
+    def open_file_descriptors(self) -> int | None:
+        """None where the platform does not tell; the key is then left out."""
+
+    def max_file_descriptors(self) -> int | None: ...
+    def connections(self) -> Collection[ConnectionStats]: ...
+    def global_session_count(self) -> int: ...
+    def local_session_count(self) -> int: ...
+    def session_expiry(self) -> Mapping[int, Collection[int]]:
+        """Moment of expiry -> ids of the sessions that end then if silent."""
+
+    def connection_expiry(self) -> Mapping[int, Collection[ConnectionStats]]: ...
+    def ephemerals_count(self) -> int: ...
+    def ephemerals(self) -> Mapping[int, Collection[bytes]]:
+        """Session id -> paths."""
+
+    def watch_count(self) -> int: ...
+    def watch_summary(self) -> WatchSummary: ...
+    def watches_by_path(self) -> Iterable[tuple[bytes, Iterable[int]]]: ...
+    def watches_by_session(self) -> Iterable[tuple[int, Iterable[bytes]]]: ...
+    def digest_log(self) -> Iterable[tuple[int, int]]:
+        """The kept history of (zxid, digest of the tree after it), oldest first."""
