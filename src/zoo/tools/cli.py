@@ -1,0 +1,157 @@
+"""The command ``zoo``. A command imports what it needs when it runs: ``zoo --help`` is quick."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from zoo.config_properties import Setting
+
+# ZooKeeper's exit code for a wrong invocation or configuration.
+EXIT_INVOCATION = 2
+
+_OPTION_KEYS = {
+    "--data-dir": "dataDir",
+    "--data-log-dir": "dataLogDir",
+    "--client-port": "clientPort",
+    "--client-address": "clientPortAddress",
+}
+
+
+def _show_version(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"zoo {version('zoo')}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Print the version and exit.",
+)
+def main() -> None:
+    """Apache ZooKeeper's coordination service in Python."""
+
+
+def option_settings(options: dict[str, str | None], assignments: tuple[str, ...]) -> list[Setting]:
+    """Settings of the options, ``--set`` last. Raises ConfigError for a ``--set`` without ``=``."""
+    from zoo.config_properties import ConfigError, Origin, Setting
+
+    settings = [
+        Setting(_OPTION_KEYS[option], value.strip(), Origin(option))
+        for option, value in options.items()
+        if value is not None
+    ]
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(Origin("--set"), "", None, f"{assignment!r} must be KEY=VALUE")
+        settings.append(Setting(key.strip(), value.strip(), Origin("--set")))
+    return settings
+
+
+def _fail(error: Exception) -> NoReturn:
+    click.echo(f"zoo: {error}", err=True)
+    raise SystemExit(EXIT_INVOCATION)
+
+
+_set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any zoo.cfg key; repeatable, wins over the file.",
+)
+
+
+@main.command()
+@click.argument("config", required=False, type=click.Path())
+@click.option("--data-dir", metavar="DIR", help="Snapshots, and logs unless --data-log-dir.")
+@click.option("--data-log-dir", metavar="DIR", help="Transaction logs.")
+@click.option("--client-port", metavar="PORT", help="Port for clients (0: any free port).")
+@click.option("--client-address", metavar="ADDRESS", help="Address to listen on (127.0.0.1).")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@_set_option
+def serve(
+    config: str | None,
+    data_dir: str | None,
+    data_log_dir: str | None,
+    client_port: str | None,
+    client_address: str | None,
+    log_level: str,
+    log_format: str,
+    assignments: tuple[str, ...],
+) -> None:
+    """Run a server.
+
+    CONFIG is a zoo.cfg. Without it the server listens on 127.0.0.1:2181 and keeps its data in
+    ./zoo-data. Options win over the file.
+    """
+    import logging
+
+    from zoo.config_properties import ConfigError
+    from zoo.runtime.config_file import load_config
+    from zoo.runtime.logs import setup_logging
+
+    options = dict(zip(_OPTION_KEYS, (data_dir, data_log_dir, client_port, client_address)))
+    try:
+        loaded = load_config(config, option_settings(options, assignments))
+    except ConfigError as error:
+        _fail(error)
+    setup_logging(log_level, log_format)
+    for warning in loaded.warnings:
+        logging.getLogger("zoo.config").warning(warning)
+    from zoo.runtime.main import serve as run_server
+
+    raise SystemExit(run_server(loaded))
+
+
+@main.group()
+def config() -> None:
+    """Look at configuration without starting a server."""
+
+
+@config.command()
+@click.argument("file", type=click.Path())
+@_set_option
+def check(file: str, assignments: tuple[str, ...]) -> None:
+    """Print what FILE amounts to, where each value comes from, and warnings."""
+    from zoo.config import effective
+    from zoo.config_properties import ConfigError
+    from zoo.runtime.config_file import load_config
+
+    try:
+        loaded = load_config(file, option_settings({}, assignments))
+    except ConfigError as error:
+        _fail(error)
+    rows = [(f"{name}={value}", origin) for _, name, value, origin in effective(loaded)]
+    width = max(len(text) for text, _ in rows if len(text) < 60)
+    for text, origin in rows:
+        click.echo(f"{text:{width}}  # {origin}")
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@config.command()
+@click.option("--markdown", "as_markdown", is_flag=True, help="As docs/CONFIGURATION.md.")
+def keys(as_markdown: bool) -> None:
+    """List every zoo.cfg key."""
+    from zoo import config_doc
+
+    click.echo(config_doc.markdown() if as_markdown else config_doc.plain(), nl=False)
