@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import Code, KeeperError
+from zoo.jute.constants import WatcherType
 from zoo.tree.watches import (
     NODE_CHILDREN_CHANGED,
     NODE_CREATED,
@@ -13,11 +14,6 @@ from zoo.tree.watches import (
     PERSISTENT,
     PERSISTENT_RECURSIVE,
     STANDARD,
-    TYPE_ANY,
-    TYPE_CHILDREN,
-    TYPE_DATA,
-    TYPE_PERSISTENT,
-    TYPE_PERSISTENT_RECURSIVE,
     Watches,
     WatchManager,
 )
@@ -179,21 +175,21 @@ def test_an_unknown_watch_mode_is_refused() -> None:
 
 # What is set, what is asked or removed -> is it there, and how many of the watches remain.
 TYPES = [
-    ("data", TYPE_DATA, True, 0),
-    ("data", TYPE_CHILDREN, False, 1),
-    ("data", TYPE_PERSISTENT, False, 1),
-    ("data", TYPE_PERSISTENT_RECURSIVE, False, 1),
-    ("data", TYPE_ANY, True, 0),
-    ("child", TYPE_CHILDREN, True, 0),
-    ("child", TYPE_DATA, False, 1),
-    ("child", TYPE_ANY, True, 0),
-    ("persistent", TYPE_PERSISTENT, True, 0),
-    ("persistent", TYPE_DATA, False, 2),
-    ("persistent", TYPE_CHILDREN, False, 2),
-    ("persistent", TYPE_ANY, True, 0),
-    ("recursive", TYPE_PERSISTENT_RECURSIVE, True, 0),
-    ("recursive", TYPE_PERSISTENT, False, 1),
-    ("recursive", TYPE_ANY, True, 0),
+    ("data", WatcherType.DATA, True, 0),
+    ("data", WatcherType.CHILDREN, False, 1),
+    ("data", WatcherType.PERSISTENT, False, 1),
+    ("data", WatcherType.PERSISTENT_RECURSIVE, False, 1),
+    ("data", WatcherType.ANY, True, 0),
+    ("child", WatcherType.CHILDREN, True, 0),
+    ("child", WatcherType.DATA, False, 1),
+    ("child", WatcherType.ANY, True, 0),
+    ("persistent", WatcherType.PERSISTENT, True, 0),
+    ("persistent", WatcherType.DATA, False, 2),
+    ("persistent", WatcherType.CHILDREN, False, 2),
+    ("persistent", WatcherType.ANY, True, 0),
+    ("recursive", WatcherType.PERSISTENT_RECURSIVE, True, 0),
+    ("recursive", WatcherType.PERSISTENT, False, 1),
+    ("recursive", WatcherType.ANY, True, 0),
 ]
 
 
@@ -258,8 +254,8 @@ def test_set_watches_tells_what_was_missed_and_arms_the_rest() -> None:
     ]
     assert watches.data.by_watcher() == [("w", [b"/parent", b"/never", b"/p", b"/r"])]
     assert watches.children.by_watcher() == [("w", [b"/written", b"/p"])]
-    assert watches.contains(b"/p", "w", TYPE_PERSISTENT)
-    assert watches.contains(b"/r", "w", TYPE_PERSISTENT_RECURSIVE)
+    assert watches.contains(b"/p", "w", WatcherType.PERSISTENT)
+    assert watches.contains(b"/r", "w", WatcherType.PERSISTENT_RECURSIVE)
 
 
 def test_texts_of_the_four_letter_words() -> None:

@@ -157,8 +157,12 @@ def breaches(
     return found
 
 
-class QuotaPaths:
-    """The subtrees that have a limits znode."""
+class QuotaTrie:
+    """The subtrees that have a limits znode.
+
+    ZooKeeper keeps a trie of components; quotas are few and paths shallow, so a dict of whole paths
+    asked once per level gives the same answers with less to go wrong.
+    """
 
     __slots__ = ("_paths",)
 
@@ -177,7 +181,8 @@ class QuotaPaths:
     def add(self, path: bytes) -> None:
         self._paths[path] = None
 
-    def discard(self, path: bytes) -> None:
+    def remove(self, path: bytes) -> None:
+        """Forget the quota of `path`, if it has one."""
         self._paths.pop(path, None)
 
     def clear(self) -> None:

@@ -27,33 +27,30 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from zoo.errors import Code, KeeperError
+from zoo.jute.constants import AddWatchMode, EventType, WatcherType
 
-# Event types on the wire.
-NODE_CREATED: Final = 1
-NODE_DELETED: Final = 2
-NODE_DATA_CHANGED: Final = 3
-NODE_CHILDREN_CHANGED: Final = 4
+# As plain ints: they end up in every event.
+NODE_CREATED: Final = int(EventType.NODE_CREATED)
+NODE_DELETED: Final = int(EventType.NODE_DELETED)
+NODE_DATA_CHANGED: Final = int(EventType.NODE_DATA_CHANGED)
+NODE_CHILDREN_CHANGED: Final = int(EventType.NODE_CHILDREN_CHANGED)
 
 # Modes: bits, so that one watcher can hold several on one path.
 STANDARD: Final = 1
 PERSISTENT: Final = 2
 PERSISTENT_RECURSIVE: Final = 4
 
-# Watcher types of checkWatches and removeWatches on the wire.
-TYPE_CHILDREN: Final = 1
-TYPE_DATA: Final = 2
-TYPE_ANY: Final = 3
-TYPE_PERSISTENT: Final = 4
-TYPE_PERSISTENT_RECURSIVE: Final = 5
-
-_ADD_WATCH_MODES = {0: PERSISTENT, 1: PERSISTENT_RECURSIVE}
+_ADD_WATCH_MODES: dict[int, int] = {
+    AddWatchMode.PERSISTENT: PERSISTENT,
+    AddWatchMode.PERSISTENT_RECURSIVE: PERSISTENT_RECURSIVE,
+}
 # Watcher type -> the mode asked of (the data table, the children table); 0: none, None: any.
 _REMOVE: dict[int, tuple[int | None, int | None]] = {
-    TYPE_CHILDREN: (0, STANDARD),
-    TYPE_DATA: (STANDARD, 0),
-    TYPE_ANY: (None, None),
-    TYPE_PERSISTENT: (PERSISTENT, PERSISTENT),
-    TYPE_PERSISTENT_RECURSIVE: (PERSISTENT_RECURSIVE, 0),
+    WatcherType.CHILDREN: (0, STANDARD),
+    WatcherType.DATA: (STANDARD, 0),
+    WatcherType.ANY: (None, None),
+    WatcherType.PERSISTENT: (PERSISTENT, PERSISTENT),
+    WatcherType.PERSISTENT_RECURSIVE: (PERSISTENT_RECURSIVE, 0),
 }
 _SIGNED_TO_UNSIGNED = (1 << 64) - 1
 
@@ -257,7 +254,7 @@ class Watches(Generic[W]):
 
     def contains(self, path: bytes, watcher: W, watcher_type: int) -> bool:
         """The question of checkWatches. KeeperError(MARSHALLINGERROR) for an unknown type."""
-        if watcher_type == TYPE_PERSISTENT:  # ZooKeeper looks into the data table alone
+        if watcher_type == WatcherType.PERSISTENT:  # ZooKeeper looks into the data table alone
             return self.data.contains(path, watcher, PERSISTENT)
         in_data, in_children = _modes_of_type(watcher_type)
         return self.data.contains(path, watcher, in_data) or self.children.contains(
