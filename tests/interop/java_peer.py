@@ -1,0 +1,60 @@
+"""Put Apache ZooKeeper 3.9.5 on this machine, to test against.
+
+    python -m tests.interop.java_peer [DEST]     fill DEST/lib with its jars (once)
+
+The jars come out of the PySpark source distribution on PyPI, which ships them. DEST defaults to
+where the harness looks for them. `harness.Server("java", ...)` runs them; Java 11 or newer.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from tests.interop import harness
+
+PYSPARK = "pyspark==4.3.0"
+WANTED = (
+    *("zookeeper", "curator", "netty", "slf4j-api", "log4j-api", "log4j-core", "log4j-slf4j2"),
+    *("snappy", "metrics-core", "commons-cli", "commons-io", "guava", "failureaccess"),
+    *("jackson-core", "jackson-databind", "jackson-annotations"),
+)
+FOREIGN = ("windows", "osx", "aarch", "riscv")
+LOG4J = """rootLogger.level=warn
+rootLogger.appenderRef.c.ref=C
+appender.c.type=Console
+appender.c.name=C
+appender.c.layout.type=PatternLayout
+"""
+
+
+def has_jars(dest: Path) -> bool:
+    return any(dest.glob("lib/zookeeper-3.9*.jar"))
+
+
+def fetch(dest: Path) -> None:
+    """Download and unpack the jars into dest/lib, unless they are there."""
+    if has_jars(dest):
+        return
+    (dest / "lib").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as tmp:
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", tmp, PYSPARK]
+        subprocess.run(pip, check=True)
+        with tarfile.open(next(Path(tmp).glob("pyspark-*.tar.gz"))) as tar:
+            for member in tar:
+                name = os.path.basename(member.name)
+                wanted = "/jars/" in member.name and name.startswith(WANTED)
+                stream = tar.extractfile(member) if wanted else None
+                if stream is not None and not any(word in name for word in FOREIGN):
+                    (dest / "lib" / name).write_bytes(stream.read())
+    (dest / "log4j2.properties").write_text(LOG4J)
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else harness.JAVA_HOME_DIR
+    fetch(target)
+    print(target)
