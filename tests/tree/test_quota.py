@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.tree.quota import (
-    QuotaTrie,
+    QuotaPaths,
     add_usage,
     breaches,
     counted_path,
@@ -150,7 +150,7 @@ def test_a_breach_says_what_and_how_much() -> None:
 
 
 def test_the_longest_prefix_counts() -> None:
-    quotas = QuotaTrie()
+    quotas = QuotaPaths()
     assert not quotas
     assert quotas.longest_prefix(b"/a/b") is None
     quotas.add(b"/a")
@@ -161,8 +161,8 @@ def test_the_longest_prefix_counts() -> None:
     assert quotas.longest_prefix(b"/a/b/c/d") == b"/a/b/c"
     assert quotas.longest_prefix(b"/ab") is None
     assert quotas.longest_prefix(b"/") is None
-    quotas.remove(b"/a/b/c")
-    quotas.remove(b"/never")
+    quotas.discard(b"/a/b/c")
+    quotas.discard(b"/never")
     assert quotas.longest_prefix(b"/a/b/c/d") == b"/a"
     assert quotas.paths() == [b"/a"]
     quotas.clear()

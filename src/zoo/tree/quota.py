@@ -157,7 +157,7 @@ def breaches(
     return found
 
 
-class QuotaTrie:
+class QuotaPaths:
     """The subtrees that have a limits znode.
 
     ZooKeeper keeps a trie of components; quotas are few and paths shallow, so a dict of whole paths
@@ -181,7 +181,7 @@ class QuotaTrie:
     def add(self, path: bytes) -> None:
         self._paths[path] = None
 
-    def remove(self, path: bytes) -> None:
+    def discard(self, path: bytes) -> None:
         """Forget the quota of `path`, if it has one."""
         self._paths.pop(path, None)
 
