@@ -1,0 +1,366 @@
+"""The Storage interface on real files.
+
+Theory of operation
+-------------------
+`append` is one write into the page cache at a position we know, inside a region that was
+allocated ahead, so that `sync` (fdatasync) seldom has to write file metadata. `sync` may run in
+another thread than everything else: it takes the logs that `roll` retired, oldest first, then the
+one being written. Directory entries of new files are fsynced by that same `sync`, before it
+returns, hence before anything in the new file is acknowledged.
+
+All system calls go through one `Files` object, so that a test can fail the n-th of them. Any
+failure is final: the storage refuses to write from then on, with the first failure's message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from zoo.persistence.storage import (
+    LogFile,
+    Reader,
+    SnapshotFile,
+    StorageFailed,
+    log_name,
+    parse_log_name,
+    parse_snapshot_name,
+    snapshot_name,
+)
+from zoo.persistence.txn_log import FILE_HEADER, HEADER_SIZE
+from zoo.runtime.compression import compressor, decompressing_reader
+
+DEFAULT_PREALLOCATION = 64 * 1024 * 1024
+# As Java: allocate again when less than this is left, so that a usual record never meets the end.
+ALLOCATION_MARGIN = 4096
+LOCK_NAME = "zoo.lock"
+TEMPORARY_PREFIX = ".writing-"
+
+_ADVICE = {
+    errno.ENOSPC: "Free space on this file system (old snapshots and logs can be purged), "
+    "then start the server again; nothing acknowledged was lost",
+    errno.EDQUOT: "Raise the disk quota of the server's user, then start the server again",
+    errno.EROFS: "The file system is mounted read-only, often after a disk error: see the kernel log",
+    errno.EIO: "The disk reported an error: see the kernel log before using it again",
+    errno.EACCES: "Give the server's user write permission there",
+    errno.EPERM: "Give the server's user write permission there",
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+}
+
+
+class Files:
+    """The system calls the storage makes; a test replaces some of them."""
+
+    open = staticmethod(os.open)
+    close = staticmethod(os.close)
+    pwrite = staticmethod(os.pwrite)
+    fdatasync = staticmethod(os.fdatasync)
+    fsync = staticmethod(os.fsync)
+    ftruncate = staticmethod(os.ftruncate)
+    rename = staticmethod(os.rename)
+    unlink = staticmethod(os.unlink)
+    posix_fallocate = staticmethod(os.posix_fallocate)
+
+
+@contextlib.contextmanager
+def failing(operation: str, path: Path) -> Iterator[None]:
+    """Turn an OSError into a StorageFailed that names the operation, the path and what can help."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"
+        advice = _ADVICE.get(error.errno or 0, "")
+        raise StorageFailed(operation, str(path), reason, advice) from error
+
+
+class _Log:
+    """A log file being written: where the next record goes, and how far zeros are allocated."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        self.position = 0
+        self.allocated = 0
+        self.closed = False
+        self.new = True  # its directory entry is not durable yet
+
+
+class FileStorage:
+    """Logs in `log_dir`, snapshots in `snapshot_dir` (both are the `version-2` directories).
+
+    Takes the lock of both directories or raises StorageFailed. `compression` is that of new
+    snapshots, "" or "gz" or "snappy"; all three are read. `preallocation` in bytes, 0 for none.
+    """
+
+    def __init__(
+        self,
+        snapshot_dir: Path,
+        log_dir: Path,
+        *,
+        compression: str = "",
+        preallocation: int = DEFAULT_PREALLOCATION,
+        files: Files | None = None,
+    ) -> None:
+        self._snapshot_dir = snapshot_dir
+        self._log_dir = log_dir
+        self._compression = compression
+        self._preallocation = preallocation
+        self._files = files or Files()
+        self._log: _Log | None = None
+        self._retired: deque[_Log] = deque()
+        self._failure: StorageFailed | None = None
+        compressor(compression)  # a missing library is found now, not at the first snapshot
+        self._locks: list[int] = []
+        try:
+            for directory in dict.fromkeys((snapshot_dir, log_dir)):
+                self._locks.append(_lock(directory))
+            self._remove_leftovers()
+        except BaseException:
+            self._unlock()
+            raise
+
+    # --- what is there --------------------------------------------------------------------------
+
+    def logs(self) -> list[LogFile]:
+        found = []
+        with failing("list", self._log_dir):
+            for entry in os.scandir(self._log_dir):
+                zxid = parse_log_name(entry.name)
+                if zxid is not None:
+                    found.append(LogFile(entry.name, zxid, entry.stat().st_size))
+        return sorted(found, key=lambda log: log.zxid)
+
+    def snapshots(self) -> list[SnapshotFile]:
+        found = []
+        with failing("list", self._snapshot_dir):
+            for name in os.listdir(self._snapshot_dir):
+                parsed = parse_snapshot_name(name)
+                if parsed is not None:
+                    found.append(SnapshotFile(name, *parsed))
+        return sorted(found, key=lambda snapshot: (snapshot.zxid, snapshot.name))
+
+    def read_log(self, name: str) -> Reader:
+        path = self._log_dir / name
+        with failing("read", path):
+            return path.open("rb", buffering=0)
+
+    def read_snapshot(self, name: str) -> Reader:
+        path = self._snapshot_dir / name
+        parsed = parse_snapshot_name(name)
+        assert parsed is not None, name
+        with failing("read", path):
+            return decompressing_reader(path.open("rb", buffering=0), parsed[1])
+
+    def truncate_log(self, name: str, size: int) -> None:
+        path = self._log_dir / name
+        with self._write("truncate", path):
+            fd = self._files.open(path, os.O_WRONLY)
+            try:
+                self._files.ftruncate(fd, size)
+                self._files.fsync(fd)
+            finally:
+                self._files.close(fd)
+
+    def remove(self, name: str) -> None:
+        directory = self._log_dir if parse_log_name(name) is not None else self._snapshot_dir
+        with self._write("delete", directory / name):
+            self._files.unlink(directory / name)
+
+    # --- the log being written ------------------------------------------------------------------
+
+    def append(self, records: bytes, zxid: int) -> None:
+        log = self._log or self._create_log(zxid)
+        with self._write("write to", log.path):
+            if log.position + len(records) + ALLOCATION_MARGIN > log.allocated:
+                self._allocate(log, len(records))
+            write_all(self._files, log.fd, records, log.position)
+        log.position += len(records)
+
+    def sync(self) -> None:
+        current = self._log
+        while self._retired:
+            log = self._retired[0]
+            with self._write("finish", log.path):
+                # Gives the unused allocation back; Java reads a log that ends without zeros.
+                self._files.ftruncate(log.fd, log.position)
+            self._sync_log(log)
+            log.closed = True
+            self._files.close(log.fd)
+            self._retired.popleft()
+        if current is not None and not current.closed:
+            self._sync_log(current)
+
+    def roll(self) -> None:
+        if self._log is not None:
+            self._retired.append(self._log)
+            self._log = None
+
+    def log_size(self) -> int:
+        return self._log.position if self._log else 0
+
+    def close(self) -> None:
+        """Closes and unlocks; cuts the unused allocation off the log when nothing has failed."""
+        self.roll()
+        try:
+            if self._failure is None:
+                self.sync()
+        finally:
+            for log in self._retired:
+                if not log.closed:
+                    self._files.close(log.fd)
+            self._retired.clear()
+            self._unlock()
+
+    def _create_log(self, zxid: int) -> _Log:
+        path = self._log_dir / log_name(zxid)
+        with self._write("create", path):
+            if path.exists() and path.stat().st_size > HEADER_SIZE:
+                raise FileExistsError(errno.EEXIST, "it exists and may hold transactions", path)
+            fd = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            self._log = log = _Log(path, fd)
+            write_all(self._files, fd, FILE_HEADER, 0)
+        log.position = log.allocated = HEADER_SIZE
+        return log
+
+    def _allocate(self, log: _Log, needed: int) -> None:
+        """Zero-filled room up to the next multiple of the preallocation."""
+        if not self._preallocation:
+            return
+        end = log.position + needed + ALLOCATION_MARGIN
+        end += -end % self._preallocation
+        try:
+            self._files.posix_fallocate(log.fd, 0, end)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            self._files.ftruncate(log.fd, end)
+        log.allocated = end
+
+    def _sync_log(self, log: _Log) -> None:
+        with self._write("fsync", log.path):
+            self._files.fdatasync(log.fd)
+        if log.new:
+            self._sync_directory(self._log_dir)
+            log.new = False
+
+    def _sync_directory(self, directory: Path) -> None:
+        with self._write("fsync", directory):
+            fd = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._files.fsync(fd)
+            finally:
+                self._files.close(fd)
+
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def begin_snapshot(self, zxid: int) -> FileSnapshotWriter:
+        name = snapshot_name(zxid, self._compression)
+        path = self._snapshot_dir / (TEMPORARY_PREFIX + name)
+        with self._write("create", path):
+            fd = self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        return FileSnapshotWriter(self, path, name, fd)
+
+    # --- failing and locking --------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _write(self, operation: str, path: Path) -> Iterator[None]:
+        """Around every change: refuse after the first failure, and remember it."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            with failing(operation, path):
+                yield
+        except StorageFailed as failure:
+            self._failure = failure
+            raise
+
+    def _remove_leftovers(self) -> None:
+        """Unfinished snapshots of a server that died while it wrote them."""
+        for name in os.listdir(self._snapshot_dir):
+            if name.startswith(TEMPORARY_PREFIX):
+                path = self._snapshot_dir / name
+                with self._write("delete", path):
+                    self._files.unlink(path)
+
+    def _unlock(self) -> None:
+        for fd in self._locks:
+            os.close(fd)
+        self._locks.clear()
+
+
+class FileSnapshotWriter:
+    """One snapshot under a temporary name; see SnapshotWriter."""
+
+    def __init__(self, storage: FileStorage, path: Path, name: str, fd: int) -> None:
+        self._storage = storage
+        self._path = path
+        self._name = name
+        self._fd = fd
+        self._position = 0
+        self._compressor = compressor(storage._compression)
+
+    def write(self, chunk: bytes) -> None:
+        self._out(self._compressor.compress(chunk))
+
+    def sync(self) -> None:
+        """Push to the disk what was written, so that commit has less left to do. Blocks."""
+        with self._storage._write("fsync", self._path):
+            self._storage._files.fdatasync(self._fd)
+
+    def commit(self) -> str:
+        self._out(self._compressor.flush())
+        storage, files = self._storage, self._storage._files
+        target = storage._snapshot_dir / self._name
+        with storage._write("fsync", self._path):
+            files.fsync(self._fd)
+        files.close(self._fd)
+        with storage._write("rename to", target):
+            files.rename(self._path, target)
+        storage._sync_directory(storage._snapshot_dir)
+        return self._name
+
+    def abort(self) -> None:
+        self._storage._files.close(self._fd)
+        with failing("delete", self._path):
+            self._storage._files.unlink(self._path)
+
+    def _out(self, data: bytes) -> None:
+        with self._storage._write("write to", self._path):
+            write_all(self._storage._files, self._fd, data, self._position)
+        self._position += len(data)
+
+
+def write_all(files: Files, fd: int, data: bytes, position: int) -> None:
+    """pwrite until nothing is left: a short write is not a failure, but says so itself next time."""
+    written = files.pwrite(fd, data, position) if data else 0
+    while written < len(data):
+        more = files.pwrite(fd, data[written:], position + written)
+        if more == 0:
+            raise OSError(errno.EIO, "the disk accepts no more bytes")
+        written += more
+
+
+def _lock(directory: Path) -> int:
+    """Hold the directory until the descriptor is closed; the kernel lets go when we die."""
+    path = directory / LOCK_NAME
+    with failing("lock", path):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            raise StorageFailed(
+                "lock",
+                str(directory),
+                f"another server uses this directory (pid {holder})",
+                "Stop it, or give this server a dataDir and dataLogDir of its own",
+            ) from None
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+    return fd
