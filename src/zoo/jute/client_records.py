@@ -114,6 +114,13 @@ class DeleteRequest:
 
 
 @record
+class DeleteContainerRequest:
+    """Not in zookeeper.jute: what a leader asks of itself."""
+
+    path: Path
+
+
+@record
 class SetDataRequest:
     path: Path
     data: Buffer

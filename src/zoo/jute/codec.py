@@ -2,7 +2,7 @@
 
 Every length is checked against the bytes that are really there before anything is allocated. The
 only negative length with a meaning is -1, null. `Reader` and `Writer` are for code that walks a
-message by hand; whole records go through `zoo.jute.schema`, which compiles the same rules per class.
+message by hand; whole records go through `zoo.jute.schema`, where the same rules are compiled.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from zoo.jute.records import ACL, Id
 
 
 class Perms(IntEnum):
-    """What an ACL entry permits. Not an IntFlag: `perms & Perms.READ` must stay one int operation."""
+    """What an ACL entry permits. No IntFlag: `perms & Perms.READ` must stay one int operation."""
 
     READ = 1
     WRITE = 2
