@@ -1,4 +1,4 @@
-"""A `ServerView` whose every answer is a plain attribute; its defaults are the recorded Java session."""
+"""A `ServerView` without a server; its figures are those of the recorded Java session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from zoo.server.four_letter_words import full_version
 from zoo.server.metrics import ServerMetrics
 from zoo.server.stats import ConnectionStats, ServerStats
-from zoo.server.view import ServerConf, ServerView, WatchSummary
+from zoo.server.view import ServerConf, ServerView
+from zoo.tree.watches import Watches
 
 START_MS = 953_227
 NOW_MS = 953_547
@@ -26,6 +27,10 @@ class ViewDouble:
         self.wall_offset_ms = WALL_OFFSET_MS
         self.clients: list[ConnectionStats] = []
         self.open_files: int | None = 55
+        self.watches: Watches[int] = Watches()
+        self.watches.data.add(b"/a", SESSION_B)
+        self.watches.data.add(b"/nope", SESSION_A)
+        self.watches.children.add(b"/", SESSION_A)
 
     def conf(self) -> ServerConf:
         return ServerConf(2181, "/data/version-2", "/log/version-2", 2000, 60, 4000, 40000)
@@ -76,16 +81,16 @@ class ViewDouble:
         return {SESSION_A: [b"/e", b"/e2"]}
 
     def watch_count(self) -> int:
-        return 4
+        return len(self.watches)
 
-    def watch_summary(self) -> WatchSummary:
-        return WatchSummary(2, 2, 2)
+    def wchs(self) -> str:
+        return self.watches.wchs()
 
-    def watches_by_path(self) -> Iterable[tuple[bytes, Iterable[int]]]:
-        return [(b"/a", [SESSION_B]), (b"/nope", [SESSION_A])]
+    def wchp(self) -> str:
+        return self.watches.wchp(lambda watcher: watcher)
 
-    def watches_by_session(self) -> Iterable[tuple[int, Iterable[bytes]]]:
-        return [(SESSION_B, [b"/a"]), (SESSION_A, [b"/nope"])]
+    def wchc(self) -> str:
+        return self.watches.wchc(lambda watcher: watcher)
 
     def digest_log(self) -> Iterable[tuple[int, int]]:
         return [(0x80, 1371985504), (0x100, -5)]

@@ -143,27 +143,15 @@ def _stat(view: ServerView, now_ms: int) -> str:
 
 
 def _wchc(view: ServerView, now_ms: int) -> str:
-    out: list[str] = []
-    for session_id, paths in view.watches_by_session():
-        out.append(f"{_hex(session_id)}\n")
-        out += [f"\t{_text(path)}\n" for path in paths]
-    return "".join(out) + "\n"
+    return view.wchc() + "\n"
 
 
 def _wchp(view: ServerView, now_ms: int) -> str:
-    out: list[str] = []
-    for path, session_ids in view.watches_by_path():
-        out.append(f"{_text(path)}\n")
-        out += [f"\t{_hex(session_id)}\n" for session_id in session_ids]
-    return "".join(out) + "\n"
+    return view.wchp() + "\n"
 
 
 def _wchs(view: ServerView, now_ms: int) -> str:
-    summary = view.watch_summary()
-    return (
-        f"{summary.connections} connections watching {summary.paths} paths\n"
-        f"Total watches:{summary.total}\n"
-    )
+    return view.wchs() + "\n"
 
 
 _COMMANDS: dict[bytes, Callable[[ServerView, int], str]] = {
@@ -192,31 +180,10 @@ _ALWAYS_ANSWERED = frozenset((b"envi", b"gtmk", b"isro", b"ruok"))
 """Words that say something even while the server is not serving."""
 
 
-# --- whitelist and dispatch
-
-SRVR = "srvr"
-DEFAULT_WHITELIST = "conf, isro, mntr, ruok, srvr, stat"
-"""The default of 4lw.commands.whitelist. ZooKeeper's is srvr alone, which breaks every probe and
-exporter that is set up by its own manual; these six change nothing and cost little, the others
-stay off."""
+# --- dispatch
 
 
-def parse_whitelist(value: str, read_only_mode: bool = False) -> frozenset[str]:
-    """The words that 4lw.commands.whitelist allows: a comma-separated list, ``*`` for all.
-
-    As in ZooKeeper, srvr is always allowed (zkServer.sh needs it), isro too if `read_only_mode` is
-    enabled (clients look for a writable server with it), and a name that is no word is ignored.
-    """
-    names = {name.strip() for name in value.split(",")}
-    words = {word.decode() for word in WORDS}
-    allowed = words if "*" in names else names & words
-    allowed.add(SRVR)
-    if read_only_mode:
-        allowed.add("isro")
-    return frozenset(allowed)
-
-
-def answer(first: bytes, view: ServerView, whitelist: frozenset[str], now_ms: int) -> bytes:
+def answer(first: bytes, view: ServerView, whitelist: Collection[str], now_ms: int) -> bytes:
     """The whole answer to a word. `first` is what the connection began with, as `hello.classify`
     judged it: ``first[:4]`` is in `WORDS`, and stmk has its eight bytes of argument. The caller
     sends and closes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from zoo.server.stats import ConnectionStats, ServerStats
 
@@ -29,12 +29,6 @@ class ServerConf:
     secure_client_port: int = -1
     client_port_listen_backlog: int = -1
     server_id: int = 0
-
-
-class WatchSummary(NamedTuple):
-    connections: int
-    paths: int
-    total: int
 
 
 class ServerView(Protocol):
@@ -92,8 +86,10 @@ class ServerView(Protocol):
         """Session id -> paths."""
 
     def watch_count(self) -> int: ...
-    def watch_summary(self) -> WatchSummary: ...
-    def watches_by_path(self) -> Iterable[tuple[bytes, Iterable[int]]]: ...
-    def watches_by_session(self) -> Iterable[tuple[int, Iterable[bytes]]]: ...
+    def wchs(self) -> str:
+        """The watch texts, as `zoo.tree.watches.Watches` makes them (data and exists watches)."""
+
+    def wchp(self) -> str: ...
+    def wchc(self) -> str: ...
     def digest_log(self) -> Iterable[tuple[int, int]]:
         """The kept history of (zxid, digest of the tree after it), oldest first."""

@@ -1,0 +1,37 @@
+"""Gauges read the view when asked, and `monitor_values` joins them with the metrics."""
+
+from __future__ import annotations
+
+from tests.server.view_double import NOW_MS, ViewDouble, two_clients
+from zoo.server.gauges import GAUGES, monitor_values
+
+
+def test_values_are_read_when_asked() -> None:
+    view = ViewDouble()
+    before = monitor_values(view, NOW_MS)
+    view.clients = two_clients()
+    view.stats.outstanding_requests += 3
+    after = monitor_values(view, NOW_MS + 1000)
+    assert (before["num_alive_connections"], after["num_alive_connections"]) == (0, 2)
+    assert (before["outstanding_requests"], after["outstanding_requests"]) == (0, 3)
+    assert (before["uptime"], after["uptime"]) == (320, 1320)
+
+
+def test_version_and_state_come_first_then_gauges_then_metrics() -> None:
+    view = ViewDouble()
+    keys = list(monitor_values(view, NOW_MS))
+    assert keys[:2] == ["version", "server_state"]
+    assert keys[2 : 2 + len(GAUGES)] == [gauge.name for gauge in GAUGES]
+    assert keys[2 + len(GAUGES) :] == list(view.stats.metrics.snapshot())
+
+
+def test_a_value_of_none_leaves_its_key_out() -> None:
+    view = ViewDouble()
+    view.open_files = None
+    assert "open_file_descriptor_count" not in monitor_values(view, NOW_MS)
+
+
+def test_no_gauge_shares_its_name_with_a_metric() -> None:
+    names = [gauge.name for gauge in GAUGES]
+    assert len(set(names)) == len(names)
+    assert not set(names) & set(ViewDouble().stats.metrics.snapshot())
