@@ -59,7 +59,7 @@ class SessionTracker:
     """All sessions of one server. Times are milliseconds; `now_ms` is any monotonic clock."""
 
     def __init__(self, interval: int, now_ms: int, max_step: int | None = None) -> None:
-        """`interval`: width of a bucket. `max_step`: most that one `advance` charges (default: half)."""
+        """`interval`: width of a bucket. `max_step`: most one `advance` charges (default: half)."""
         assert interval > 0
         self.interval = interval
         self.max_step = max(1, interval // 2) if max_step is None else max_step
@@ -136,7 +136,7 @@ class SessionTracker:
         return True
 
     def mark_closing(self, session_id: int) -> None:
-        """Its closeSession is on the way: refuse requests, expire it no more. Unknown ids: no-op."""
+        """Its closeSession is on the way: refuse requests, expire it no more. Unknown: no-op."""
         session = self._sessions.get(session_id)
         if session is not None:
             session.closing = True
