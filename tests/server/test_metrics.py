@@ -13,6 +13,7 @@ from zoo.server.metrics import (
     PercentileSummary,
     ServerMetrics,
     Summary,
+    combined,
 )
 
 
@@ -83,7 +84,35 @@ def test_the_memory_of_percentiles_is_bounded() -> None:
     summary = PercentileSummary("x", "")
     for value in range(0, 300_000, 7):
         summary.add(value)
-    assert len(summary._buckets) < 1000
+    assert len(summary.small) + len(summary._large) < 1000
+
+
+def test_the_hot_path_may_bind_the_list_of_small_values_for_good() -> None:
+    summary = PercentileSummary("x", "")
+    small = summary.small
+    small[3] += 40
+    summary.add(500, 2)
+    assert (summary.count, summary.total, summary.min, summary.max) == (42, 1120, 3, 500)
+    summary.reset()
+    assert (summary.count, summary.max) == (0, 0)
+    small[0] += 1
+    assert (summary.count, summary.min, summary.max) == (1, 0, 0)
+
+
+@given(st.lists(st.integers(0, 400), max_size=20), st.lists(st.integers(0, 400), max_size=20))
+def test_combining_equals_recording_together(first: list[int], second: list[int]) -> None:
+    parts = (PercentileSummary("a", ""), PercentileSummary("b", ""))
+    whole = Summary("", "")
+    for part, values in zip(parts, (first, second), strict=True):
+        for value in values:
+            part.add(value)
+            whole.add(value)
+    assert list(combined(*parts).values()) == list(whole.values())
+
+
+def test_a_clock_that_goes_backwards_is_our_bug() -> None:
+    with pytest.raises(AssertionError, match="backwards"):
+        PercentileSummary("readlatency", "").add(-1)
 
 
 def test_reset_starts_again() -> None:

@@ -51,7 +51,7 @@ class Summary:
     """Average, minimum, maximum, count and sum of integer observations. Empty prints as zeros, as
     Java's does."""
 
-    __slots__ = ("_max", "_min", "count", "help", "name", "total")
+    __slots__ = ("_count", "_max", "_min", "_total", "help", "name")
 
     def __init__(self, name: str, help: str) -> None:
         self.name = name
@@ -59,37 +59,47 @@ class Summary:
         self.reset()
 
     def reset(self) -> None:
-        self.count = 0
-        self.total = 0
-        self._min: int | None = None
+        self._count = 0
+        self._total = 0
+        self._min = 0
         self._max = 0
 
     def add(self, value: int, count: int = 1) -> None:
-        """Record `count` observations of the same `value`: all requests of one turn in one call."""
-        self.count += count
-        self.total += value * count
-        if self._min is None:
+        """Record `count` observations of the same `value`: all requests of one turn in one
+        call."""
+        if not self._count:
             self._min = self._max = value
         elif value > self._max:
             self._max = value
         elif value < self._min:
             self._min = value
+        self._count += count
+        self._total += value * count
 
     @property
-    def avg(self) -> float:
-        """Mean to four decimals; 0.0 when nothing was recorded."""
-        if not self.count:
-            return 0.0
-        # Halves go up, as in Java (1/32 prints as 0.0313); round() would go to the even neighbour.
-        return (20_000 * self.total + self.count) // (2 * self.count) / 10_000
+    def count(self) -> int:
+        return self._count
+
+    @property
+    def total(self) -> int:
+        return self._total
 
     @property
     def min(self) -> int:
-        return self._min or 0
+        return self._min
 
     @property
     def max(self) -> int:
         return self._max
+
+    @property
+    def avg(self) -> float:
+        """Mean to four decimals; 0.0 when nothing was recorded."""
+        count = self.count
+        if not count:
+            return 0.0
+        # Halves go up, as in Java (1/32 prints as 0.0313); round() would go to the even neighbour.
+        return (20_000 * self.total + count) // (2 * count) / 10_000
 
     def values(self) -> Iterator[tuple[str, Number]]:
         yield f"avg_{self.name}", self.avg
@@ -100,45 +110,76 @@ class Summary:
 
 
 class PercentileSummary(Summary):
-    """A summary with p50, p95, p99 and p999.
+    """A summary of durations with p50, p95, p99 and p999.
 
     Java samples 4096 values at random. Latencies in ms have few distinct values, so counting by
-    (rounded) value is exact where it matters, bounded in size, needs no randomness and takes a
-    whole turn in one addition.
+    value is exact where it matters, bounded, and needs no randomness. `small[ms]` counts the
+    durations below `EXACT_BELOW`; the list is never replaced, so the hot path may bind it once and
+    record a turn with ``small[ms] += n``. All else is worked out when somebody looks.
     """
 
-    __slots__ = ("_buckets",)
+    __slots__ = ("_large", "small")
+
+    def __init__(self, name: str, help: str) -> None:
+        self.small = [0] * EXACT_BELOW
+        self._large: dict[int, int] = {}
+        super().__init__(name, help)
 
     def reset(self) -> None:
         super().reset()
-        self._buckets: dict[int, int] = {}
+        self.small[:] = [0] * EXACT_BELOW
+        self._large.clear()
 
     def add(self, value: int, count: int = 1) -> None:
+        assert value >= 0, f"{self.name} of {value}: the clock went backwards"
+        if value < EXACT_BELOW:
+            self.small[value] += count
+            return
         super().add(value, count)
-        if value >= EXACT_BELOW:
-            shift = value.bit_length() - 7
-            value = (value >> shift) << shift
-        self._buckets[value] = self._buckets.get(value, 0) + count
+        shift = value.bit_length() - 7
+        value = (value >> shift) << shift
+        self._large[value] = self._large.get(value, 0) + count
+
+    # The fields of the base class hold the large values alone.
+
+    @property
+    def count(self) -> int:
+        return sum(self.small) + self._count
+
+    @property
+    def total(self) -> int:
+        return sum(ms * n for ms, n in enumerate(self.small)) + self._total
+
+    @property
+    def min(self) -> int:
+        return next((ms for ms, n in enumerate(self.small) if n), self._min)
+
+    @property
+    def max(self) -> int:
+        if self._count:
+            return self._max
+        return max((ms for ms, n in enumerate(self.small) if n), default=0)
 
     def quantile(self, q: float) -> int:
         """The value at quantile `q`, interpolated between ranks and rounded as Java's histogram
         does."""
-        if not self.count:
+        count = self.count
+        if not count:
             return 0
-        position = q * (self.count + 1)
+        position = q * (count + 1)
         rank = int(position)
         if rank < 1:
             return self._at_rank(1)
-        if rank >= self.count:
-            return self._at_rank(self.count)
+        if rank >= count:
+            return self._at_rank(count)
         low, high = self._at_rank(rank), self._at_rank(rank + 1)
         return int(low + (position - rank) * (high - low) + 0.5)
 
     def _at_rank(self, rank: int) -> int:
         """The `rank`-th smallest observation, counted from 1."""
         seen = 0
-        for value in sorted(self._buckets):
-            seen += self._buckets[value]
+        for value, n in (*enumerate(self.small), *sorted(self._large.items())):
+            seen += n
             if seen >= rank:
                 return value
         raise AssertionError(f"rank {rank} asked of {seen} observations of {self.name}")
@@ -147,6 +188,18 @@ class PercentileSummary(Summary):
         yield from super().values()
         for label, q in QUANTILES:
             yield f"{label}_{self.name}", self.quantile(q)
+
+
+def combined(*parts: Summary) -> Summary:
+    """One summary of all observations of `parts`, a copy as of now."""
+    whole = Summary("", "")
+    for part in parts:
+        if part.count:
+            whole.add(part.min)
+            whole.add(part.max)
+    whole._count = sum(part.count for part in parts)
+    whole._total = sum(part.total for part in parts)
+    return whole
 
 
 Metric = Counter | Summary

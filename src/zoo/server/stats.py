@@ -13,7 +13,7 @@ accident (slow fsyncs, failed logins).
 
 from __future__ import annotations
 
-from zoo.server.metrics import ServerMetrics, Summary
+from zoo.server.metrics import ServerMetrics, Summary, combined
 
 NO_OPERATION = "NA"
 LAST_OPERATION: dict[int, str] = {
@@ -126,7 +126,6 @@ class ServerStats:
         "auth_failed_count",
         "fsync_threshold_exceed_count",
         "last_response_size",
-        "latency",
         "max_response_size",
         "metrics",
         "min_response_size",
@@ -142,13 +141,11 @@ class ServerStats:
         self.outstanding_requests = 0
         self.fsync_threshold_exceed_count = 0
         self.auth_failed_count = 0
-        self.latency = Summary("request_latency", "Latency of all requests, in ms.")
         self._reset_totals()
 
     def _reset_totals(self) -> None:
         self.packets_received = 0
         self.packets_sent = 0
-        self.latency.reset()
         # -1 is ZooKeeper's "nothing sent yet".
         self.last_response_size = -1
         self.min_response_size = -1
@@ -161,14 +158,17 @@ class ServerStats:
 
     def record_reads(self, latency_ms: int, count: int) -> None:
         """`count` reads of one turn were answered after `latency_ms`."""
-        self.latency.add(latency_ms, count)
         self.metrics.readlatency.add(latency_ms, count)
 
     def record_updates(self, latency_ms: int, count: int) -> None:
         """`count` writes that arrived together became durable and were answered after
         `latency_ms`."""
-        self.latency.add(latency_ms, count)
         self.metrics.updatelatency.add(latency_ms, count)
+
+    @property
+    def latency(self) -> Summary:
+        """Of all requests: worked out from reads and updates when asked, not recorded twice."""
+        return combined(self.metrics.readlatency, self.metrics.updatelatency)
 
     def record_response_size(self, size: int) -> None:
         """Bytes of one reply. The caller may sample: one reply of a turn is enough."""
