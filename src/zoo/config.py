@@ -137,7 +137,8 @@ class _Builder:
         self.warnings: list[str] = []
 
     def warn(self, setting: Setting, key: Key | None, message: str) -> None:
-        value = key.show(setting.value) if key else setting.value
+        # The value of an unknown key is not shown: it may be a misspelled password.
+        value = key.show(setting.value, setting.key) if key else ""
         shown = f"{setting.key}={printable(value)}" if value else setting.key
         self.warnings.append(f"{setting.origin}: {shown}: {message}")
 
@@ -203,7 +204,7 @@ def parse_value(key: Key, setting: Setting) -> object:
     try:
         return key.kind.parse(setting.value)
     except ValueError:
-        shown = key.show(setting.value)
+        shown = key.show(setting.value, setting.key)
         raise ConfigError(
             setting.origin, setting.key, shown, f"must be {key.kind.allowed}"
         ) from None
@@ -386,7 +387,7 @@ def effective(config: Config) -> list[tuple[Key, str, str, Origin]]:
         for name in names:
             setting = config.settings.get(name)
             if setting is not None:
-                rows.append((key, name, key.show(setting.value), setting.origin))
+                rows.append((key, name, key.show(setting.value, name), setting.origin))
             elif key.default is not None:
                 rows.append((key, name, key.default, BUILT_IN))
     return rows

@@ -48,6 +48,8 @@ def closest_key(written: str) -> str | None:
     # Case first: a key that differs in nothing else is certainly the one that was meant.
     if name.lower() in lowered:
         return lowered[name.lower()]
-    squeezed = {re.sub(r"[._-]", "", known): known for known in lowered}
+    # People leave out the first words of a long name: superDigest, checkIntervalMs.
+    squeezed = {known.rpartition(".")[2]: known for known in lowered if len(known) > 12}
+    squeezed |= {re.sub(r"[._-]", "", known): known for known in lowered}
     match = difflib.get_close_matches(re.sub(r"[._-]", "", name.lower()), squeezed, 1, 0.75)
     return lowered[squeezed[match[0]]] if match else None

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 BLANK = " \t\f"
+# What Java's String.trim removes: every character up to the blank.
+TRIMMED = "".join(map(chr, range(33)))
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _NAMED = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
@@ -112,7 +114,9 @@ def parse_properties(text: str, source: str = "zoo.cfg") -> list[Setting]:
         origin = Origin(source, number)
         key, value = split_line(line)
         try:
-            settings.append(Setting(unescape(key).strip(), unescape(value).strip(), origin))
+            settings.append(
+                Setting(unescape(key).strip(TRIMMED), unescape(value).strip(TRIMMED), origin)
+            )
         except ValueError as error:
             raise ConfigError(origin, key, value, str(error)) from None
     return settings

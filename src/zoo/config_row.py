@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from zoo.config_values import ANY, Kind
+
+_PASSWORD = re.compile(r"passw(?!.*path)|secret", re.IGNORECASE)
 
 
 class Status(Enum):
@@ -50,6 +53,7 @@ class Key:
     warned: Mapping[str, str] = dataclasses.field(default_factory=dict)
     harmless: tuple[str, ...] = ()
 
-    def show(self, value: str) -> str:
-        """``value`` as it may appear in output and logs."""
-        return "****" if self.secret and value else value
+    def show(self, value: str, written: str = "") -> str:
+        """``value`` as it may appear in output and logs; ``written``: the member of a family."""
+        hidden = self.secret or _PASSWORD.search(written)
+        return "****" if hidden and value else value

@@ -47,7 +47,9 @@ def integer(low: int, high: int = INT_MAX, scale: int = 1, note: str = "") -> Ki
         return number * scale
 
     span = f"an integer from {low} to {high}"
-    if high >= INT_MAX:
+    if low == high:
+        span = str(low)
+    elif high >= INT_MAX:
         at_least = f" of {low} or more" if low > -INT_MAX else ""
         span = f"an integer{at_least}, at most {high}"
     return Kind(span + (f" ({note})" if note else ""), parse)
