@@ -10,7 +10,7 @@ The server is one thread, so a counter is a plain attribute (``metrics.response_
 n``), and callers record once per turn with the count of that turn, not once per request.
 
 Values derived from the server's state (node counts, uptime) are not kept here: they are computed
-from a ``ServerView`` when somebody looks (``four_letter_words.GAUGES``).
+from a ``ServerView`` when somebody looks (``gauges.GAUGES``).
 """
 
 from __future__ import annotations
