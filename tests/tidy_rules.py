@@ -211,10 +211,10 @@ def asserts(node: ast.AST) -> bool:
 
 
 def assertions(path: str, source: str) -> Complaints:
-    for node in ast.walk(ast.parse(source)):
-        is_test = isinstance(node, Function) and node.name.startswith("test_")
-        if is_test and not any(map(asserts, ast.walk(node))):
-            yield f"{path}:{node.lineno}: {node.name} asserts nothing"
+    nodes = list(ast.walk(ast.parse(source)))
+    for test in (node for node in nodes if isinstance(node, Function)):
+        if test.name.startswith("test_") and not any(map(asserts, ast.walk(test))):
+            yield f"{path}:{test.lineno}: {test.name} asserts nothing"
 
 
 # Written so that this file does not hold the words itself.
