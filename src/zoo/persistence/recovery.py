@@ -15,8 +15,8 @@ Theory of operation
    log continues with exactly the txn that comes next in the same epoch.
 5. Who falls back to an older snapshot must reach the zxid of the unusable newer one.
 
-One irregularity is the Java server's own: for a request whose body it cannot decode it logs an error
-txn without a zxid of its own, which so repeats that of the txn before it. Such a record
+One irregularity is the Java server's own: for a request whose body it cannot decode it logs an
+error txn without a zxid of its own, which so repeats that of the txn before it. Such a record
 changes nothing and is skipped; any other repetition or regression is corruption.
 
 Without any snapshot the log alone is enough only if it begins with the very first txn. A server

@@ -179,7 +179,9 @@ def validate(read: Callable[[int], bytes]) -> None:
 
     Runs at the speed of the checksum, in constant memory.
     """
-    buffer = read(CHUNK)
+    buffer = b""
+    while len(buffer) < len(HEADER) and (chunk := read(CHUNK)):
+        buffer += chunk
     if buffer[: len(HEADER) - 8] != HEADER[:-8]:
         raise InvalidSnapshot("this is not a snapshot of format ZKSN version 2")
     checksum = 1

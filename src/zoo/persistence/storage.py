@@ -157,4 +157,4 @@ def _parse_zxid(digits: str) -> int | None:
         zxid = int(digits, 16)
     except ValueError:
         return None
-    return zxid if f"{zxid:x}" == digits and zxid < 1 << 63 else None
+    return zxid if f"{zxid:x}" == digits and 0 <= zxid < 1 << 63 else None

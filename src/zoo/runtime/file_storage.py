@@ -45,7 +45,7 @@ _ADVICE = {
     errno.ENOSPC: "Free space on this file system (old snapshots and logs can be purged), "
     "then start the server again; nothing acknowledged was lost",
     errno.EDQUOT: "Raise the disk quota of the server's user, then start the server again",
-    errno.EROFS: "The file system is mounted read-only, often after a disk error: see the kernel log",
+    errno.EROFS: "The file system is read-only, often after a disk error: see the kernel log",
     errno.EIO: "The disk reported an error: see the kernel log before using it again",
     errno.EACCES: "Give the server's user write permission there",
     errno.EPERM: "Give the server's user write permission there",
@@ -168,7 +168,8 @@ class FileStorage:
 
     def remove(self, name: str) -> None:
         directory = self._log_dir if parse_log_name(name) is not None else self._snapshot_dir
-        with self._write("delete", directory / name):
+        # What stays undeleted costs room, not safety: no reason to refuse writes from then on.
+        with failing("delete", directory / name):
             self._files.unlink(directory / name)
 
     # --- the log being written ------------------------------------------------------------------
@@ -271,7 +272,7 @@ class FileStorage:
     def _write(self, operation: str, path: Path) -> Iterator[None]:
         """Around every change: refuse after the first failure, and remember it."""
         if self._failure is not None:
-            raise self._failure
+            raise self._failure.with_traceback(None)
         try:
             with failing(operation, path):
                 yield
@@ -336,7 +337,7 @@ class FileSnapshotWriter:
 
 
 def write_all(files: Files, fd: int, data: bytes, position: int) -> None:
-    """pwrite until nothing is left: a short write is not a failure, but says so itself next time."""
+    """pwrite until nothing is left: a short write names no error, the one after it does."""
     written = files.pwrite(fd, data, position) if data else 0
     while written < len(data):
         more = files.pwrite(fd, data[written:], position + written)
