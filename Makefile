@@ -1,23 +1,40 @@
-# Every command of the project. `make serve` and `make test` work on a fresh machine with Python 3.11, pip and make.
+# Zoo
+# Every command of the project. `make serve` and `make test` work on a fresh machine with Python
+# 3.11, pip and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ./zoo-data
+PORT ?= 2181
+PYTEST := $(BIN)/pytest
 
-.PHONY: setup serve test lint types
+.PHONY: setup serve test lint types unit interop sim soak format clean
+.DEFAULT_GOAL := test
+
 setup: $(VENV)/.ready
 
+# Debian's python3 may come without ensurepip; then the system's pip fills the environment.
 $(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Zoo needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+	    $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --editable '.[dev]'; \
+	else \
+	    $(PYTHON) -m venv --without-pip $(VENV) \
+	    && $(PYTHON) -m pip --python $(BIN)/python install --quiet --editable '.[dev]'; \
+	fi
+	@touch $@
 
+# A server on loopback, until Ctrl-C. `make serve PORT=2182 DATA=/somewhere` changes where.
 serve: setup
-	$(BIN)/zoo serve --data-dir $(DATA)
+	@echo "zoo: serving 127.0.0.1:$(PORT), data in $(DATA)"
+	@exec $(BIN)/zoo serve --data-dir $(DATA) --client-port $(PORT)
 
-test: setup lint types
-	$(BIN)/pytest
+# What every commit passes: quick, no other server needed.
+test: lint types unit
+
+unit: setup
+	$(PYTEST) -m "not interop and not slow"
 
 lint: setup
 	$(BIN)/ruff check src tests
@@ -25,3 +42,24 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests
+
+# Against real clients and, where Java and its jars are (python -m tests.interop.java_peer), against
+# the Java server; what is missing is skipped by name.
+interop: setup
+	$(PYTEST) -m "interop and not slow" -rs
+
+# The simulator runs the server's core from a seed; its world of many members comes with the
+# ensemble. (pytest says 5 when there is nothing to run yet.)
+sim: setup
+	$(PYTEST) tests/sim || [ $$? -eq 5 ]
+
+# Long campaigns: kill -9, faults, scale.
+soak: setup
+	$(PYTEST) -m slow -rs || [ $$? -eq 5 ]
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
