@@ -72,5 +72,5 @@ def ttl_owner(ttl_ms: int) -> int:
 
 
 def ttl_of(owner: int) -> int:
-    """The milliseconds in a TTL node's ephemeralOwner; 0 for every other kind."""
-    return owner & MAX_TTL if owner in _TTL_OWNERS else 0
+    """The milliseconds in an ephemeralOwner whose kind is TTL (of 3.5.3's, the low 40 bits)."""
+    return owner & MAX_TTL
