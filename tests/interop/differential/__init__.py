@@ -1,4 +1,4 @@
-"""One seeded stream of client requests, two servers in lockstep, every byte of the answers compared.
+"""One seeded stream of client requests, two servers in lockstep, all answers compared.
 
 How it works: `generator` makes a stream (plain JSON-able steps) from a seed; `side` performs the
 steps on one server and reads what comes back; `view` turns the answers into values that two servers

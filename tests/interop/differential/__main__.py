@@ -33,8 +33,8 @@ def _workdir() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def _print(number: int, signature: str, finding: Finding) -> None:
-    print(f"\n# {number}. {signature}\n# seed {finding.seed}, in {finding.count} streams")
+def _print(signature: str, finding: Finding) -> None:
+    print(f"\n# {signature}\n# seed {finding.seed}")
     print(shown(finding.steps, finding.difference), flush=True)
 
 
@@ -60,9 +60,9 @@ def main() -> int:
             if args.replay:
                 return _replay(pair, args.replay)
             seeds = range(args.seed, args.seed + args.streams)
-            report = campaign.run(pair, seeds, args.stop_after)
-    for number, (signature, finding) in enumerate(report.findings.items(), 1):
-        _print(number, signature, finding)
+            report = campaign.run(pair, seeds, args.stop_after, _print)
+    for signature, finding in report.findings.items():
+        print(f"# in {finding.count} streams: {signature}")
         if args.save:
             args.save.mkdir(parents=True, exist_ok=True)
             campaign.save(args.save / f"seed-{finding.seed}.json", finding.steps, signature)

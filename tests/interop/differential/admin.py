@@ -112,7 +112,7 @@ class Admin:
         return {path: _node(data[1], acl[1]) for path, data, acl in pairs}
 
     def clear(self, tree: dict[bytes, Node], shared: dict[str, Node]) -> None:
-        """Delete every node of `tree` that is not shared; give the shared ones back their content."""
+        """Delete every node of `tree` but the shared ones; those get their content back."""
         keep = {path.encode() for path in SHARED}
         doomed = [path for path in reversed(tree) if path not in keep]
         replies = self.calls([(DELETE, buffer(path) + ANY_VERSION) for path in doomed])

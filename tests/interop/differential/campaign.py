@@ -1,18 +1,20 @@
-"""Many streams on one long-lived pair of servers; a server that dies is a finding and is replaced."""
+"""Many streams on one long-lived pair of servers; one that dies is a finding and is replaced."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.interop import harness
 from tests.interop.differential.admin import SUPER_DIGEST, AdminError
 from tests.interop.differential.generator import Generator, Step
-from tests.interop.differential.lockstep import Difference, Lockstep
+from tests.interop.differential.lockstep import DIED, Difference, Lockstep
 from tests.interop.differential.shrink import Shrinker
 from tests.interop.differential.side import Side, Tamper
 from tests.interop.harness import Server
@@ -31,6 +33,7 @@ SETTINGS: Mapping[str, object] = {
 }
 JAVA_PROPERTIES = ("-Xmx512m", f"-Dznode.container.checkIntervalMs={NEVER_MS}")
 ZOO_SETTINGS: Mapping[str, object] = {"znode.container.checkIntervalMs": NEVER_MS}
+_EXCEPTION = re.compile(r"^[\w.]+(Exception|Error)\b")
 DEATH = (OSError, LinkClosed, Silence, AdminError)
 
 
@@ -73,10 +76,16 @@ class Pair:
         try:
             return self.lockstep().run(steps)
         except DEATH as failure:
-            logs = {server.kind: server.log()[-1500:] for server in self._servers}
+            verdicts = [self._verdict(server, failure) for server in self._servers]
             self.stop()
             self.start()
-            return Difference(len(steps), f"a server failed: {failure!r}", repr(failure), logs)
+            return Difference(len(steps), DIED, *verdicts)
+
+    def _verdict(self, server: Server, failure: BaseException) -> str:
+        if harness.serving(server.port):
+            return f"{server.kind} lives"
+        causes = [line for line in server.log().splitlines() if _EXCEPTION.match(line)]
+        return f"{server.kind} died: {causes[-1] if causes else failure!r}"
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Pair]:
@@ -109,8 +118,13 @@ class Report:
         return f"{self.streams} streams, {self.steps} steps, {per_second:.1f} streams/s"
 
 
-def run(pair: Pair, seeds: Iterator[int] | range, stop_after: int = 1_000_000) -> Report:
-    """Streams of `seeds`; each new kind of difference is shrunk once."""
+def run(
+    pair: Pair,
+    seeds: Iterable[int],
+    stop_after: int = 1_000_000,
+    found: Callable[[str, Finding], None] = lambda signature, finding: None,
+) -> Report:
+    """Streams of `seeds`; each new kind of difference is shrunk once and told to `found`."""
     report = Report()
     enforced = "true" in str(pair._settings.get("enforceQuota", ""))
     started = time.monotonic()
@@ -128,6 +142,7 @@ def run(pair: Pair, seeds: Iterator[int] | range, stop_after: int = 1_000_000) -
             continue
         small, confirmed = Shrinker(pair.check, signature).shrink(steps, difference)
         report.findings[signature] = Finding(seed, small, confirmed)
+        found(signature, report.findings[signature])
         if len(report.findings) >= stop_after:
             break
     report.seconds = time.monotonic() - started

@@ -199,7 +199,8 @@ class Generator:
             flags = 0
         args = self._node(path, flags)
         if op == "createTTL":
-            args["ttl"] = self._random.choice(values.TTLS)
+            # Without a TTL mode the peer takes any TTL into its log, and dies applying it.
+            args["ttl"] = self._random.choice(values.TTLS) if flags in (5, 6) else 100000
         return [op, args]
 
     def _delete(self) -> Request:

@@ -11,12 +11,13 @@ from tests.interop.differential.generator import Step
 from tests.interop.differential.side import Side
 from tests.interop.differential.wire import SILENT
 
+DIED = "a server died"
 _roots = itertools.count()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two servers disagree; `step` is an index, or the length of the stream when at its end."""
+    """Where two servers disagree; `step` is an index, or the stream's length for its end."""
 
     step: int
     where: str
@@ -25,6 +26,8 @@ class Difference:
 
     def signature(self) -> str:
         """Equal for differences that are probably the same one."""
+        if self.where == DIED:
+            return f"{DIED}: {self.left} or {self.right}"
         return _signature(self.left, self.right)
 
 

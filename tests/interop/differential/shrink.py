@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tests.interop.differential.generator import Step
-from tests.interop.differential.lockstep import Check, Difference
+from tests.interop.differential.lockstep import DIED, Check, Difference
 
 MAX_RUNS = 400
+MAX_DEATHS = 20  # each costs a start of two servers
 
 
 class Shrinker:
@@ -17,19 +18,20 @@ class Shrinker:
         self._check = check
         self._signature = signature
         self._runs = 0
+        self._limit = MAX_DEATHS if signature.startswith(DIED) else MAX_RUNS
 
     def shrink(
         self, steps: Sequence[Step], difference: Difference
     ) -> tuple[list[Step], Difference]:
         best, found = list(steps[: difference.step + 1]), difference
-        while self._runs < MAX_RUNS:
+        while self._runs < self._limit:
             for candidate in self._smaller(best):
                 self._runs += 1
                 again = self._check(candidate)
                 if again is not None and again.signature() == self._signature:
                     best, found = candidate[: again.step + 1], again
                     break
-                if self._runs >= MAX_RUNS:
+                if self._runs >= self._limit:
                     break
             else:
                 break

@@ -42,7 +42,7 @@ class Slot:
 
 
 class Side:
-    """The clients of one server during one stream. `tamper` may alter a frame (to test the test)."""
+    """The clients of one server during one stream; `tamper` may alter frames (a mutation check)."""
 
     def __init__(self, address: tuple[str, int], tamper: Tamper | None = None) -> None:
         self._address = address
@@ -111,7 +111,7 @@ class Side:
         return len(self._passwords)
 
     def reap(self, index: int) -> Any:
-        """Re-attach to the index-th session ever seen and close it; what the server says to that."""
+        """Re-attach to the index-th session of the stream and close it: the answers."""
         session_id = list(self._passwords)[index]
         slot = Slot(session_id=session_id, password=self._passwords[session_id])
         slot.link = Link(self._address)

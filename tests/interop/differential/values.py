@@ -1,4 +1,4 @@
-"""What streams are made of: a small universe of paths, so that requests collide, and nasty values."""
+"""What streams are made of: few paths, so that requests collide, and nasty values."""
 
 from __future__ import annotations
 

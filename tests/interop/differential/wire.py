@@ -76,7 +76,10 @@ OPERATIONS: dict[str, Operation] = {
 NAMES = {operation.code: name for name, operation in OPERATIONS.items()}
 # Their answers do not show a change that any session could hear of.
 SILENT = frozenset(
-    ["exists", "getData", "getACL", "getChildren", "getChildren2", "ping", "whoAmI", "getEphemerals", "getAllChildrenNumber", "multiRead", "checkWatches"]
+    (
+        *("exists", "getData", "getACL", "getChildren", "getChildren2", "getAllChildrenNumber"),
+        *("ping", "whoAmI", "getEphemerals", "multiRead", "checkWatches"),
+    )
 )
 EVENT = _record("type:int state:int path:text")
 _MULTI_RESULTS: dict[int, Record] = {
@@ -159,7 +162,7 @@ class Decoder:
         self._nth = 0
 
     def record(self, record: Record) -> dict[str, Any]:
-        """The fields that are there; "short" names the one that is cut, "rest" what is left over."""
+        """The fields; "short" names one that is cut off, "rest" holds what is left over."""
         values: dict[str, Any] = {}
         for field, kind in record:
             try:
