@@ -11,8 +11,8 @@ def test_numbers_are_zookeepers() -> None:
         *(0, -1, -2, -3, -4, -5, -6, -7, -8, -12, -13, -14, -100, -101, -102, -103, -108),
         *(-110, -111, -112, -113, -114, -115, -118, -119, -120, -121, -122, -123, -124, -125, -127),
     ]
-    assert Code.NONODE == -101
-    assert Code.THROTTLEDOP == -127
+    assert Code(-101) is Code.NONODE
+    assert Code(-127) is Code.THROTTLEDOP
 
 
 def test_every_code_has_its_own_sentence() -> None:
