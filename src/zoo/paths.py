@@ -16,8 +16,12 @@ ROOT = b"/"
 # not accept is not yet wrong: `_explain` decides. Possessive, for there is nothing to retry.
 _plain = re.compile(rb"(?:/[\x20-\x2d\x30-\x7e][\x20-\x2e\x30-\x7e]*+)++|/").fullmatch
 
-# Everything Java refuses by its code alone; U+10000 and above are surrogate pairs there.
-_forbidden = re.compile("[\x01-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]").match
+# Two searches and not one: each begins with something the regex engine can skip to, which keeps a
+# hostile path of a megabyte cheap. U+10000 and above are surrogate pairs in Java.
+_wrong_char = re.compile(
+    "[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]"
+).search
+_wrong_component = re.compile(r"/((?=/)|\.\.?(?=/|\Z))").search
 
 
 def invalid_reason(path: bytes | None, sequential: bool = False) -> str | None:
@@ -47,25 +51,14 @@ def _explain(path: bytes) -> str | None:
         text = path.decode("utf-8")
     except UnicodeDecodeError as error:
         return f"byte {error.start} is not valid UTF-8"
-    start = 1
-    for component in text[1:].split("/"):
-        reason = _component_reason(component, start)
-        if reason is not None:
-            return reason
-        start += len(component) + 1
-    return None
-
-
-def _component_reason(component: str, start: int) -> str | None:
-    if not component:
-        return f"empty component at character {start}"
-    if component in {".", ".."}:
-        return f"relative component {component!r} at character {start}"
-    for offset, char in enumerate(component):
+    if wrong := _wrong_char(text):
+        char, where = wrong[0], f"at character {wrong.start()}"
         if char == "\0":
-            return f"null character at character {start + offset}"
-        if _forbidden(char):
-            return f"character U+{ord(char):04X} at character {start + offset} is not allowed"
+            return f"null character {where}"
+        return f"character U+{ord(char):04X} {where} is not allowed"
+    if wrong := _wrong_component(text):
+        what = f"relative component {wrong[1]!r}" if wrong[1] else "empty component"
+        return f"{what} at character {wrong.start(1)}"
     return None
 
 

@@ -8,7 +8,7 @@ from zoo.jute.records import ACL
 
 
 def test_perms() -> None:
-    assert Perms.READ | Perms.WRITE | Perms.CREATE | Perms.DELETE | Perms.ADMIN == int(Perms.ALL)
+    assert int(Perms.ALL) == Perms.READ | Perms.WRITE | Perms.CREATE | Perms.DELETE | Perms.ADMIN
     assert int(Perms.ALL) == 31
     assert type(31 & Perms.READ) is int
 

@@ -76,9 +76,7 @@ CREATE, DELETE, ADMIN = Perms.CREATE, Perms.DELETE, Perms.ADMIN
 CREATE2 = c.Create2Response
 
 _ROWS = (
-    Operation(
-        Op.create, True, c.CreateRequest, c.CreateResponse, CREATE, True, t.CreateTxn, True
-    ),
+    Operation(Op.create, True, c.CreateRequest, c.CreateResponse, CREATE, True, t.CreateTxn, True),
     Operation(Op.create2, True, c.CreateRequest, CREATE2, CREATE, True, t.CreateTxn, True),
     Operation(Op.createTTL, True, c.CreateTTLRequest, CREATE2, CREATE, True, t.CreateTTLTxn, True),
     Operation(
@@ -104,9 +102,7 @@ _ROWS = (
     Operation(Op.closeSession, True, txn=t.CloseSessionTxn),
     Operation(Op.error, True, txn=t.ErrorTxn, reply=c.ErrorResponse, client_may_send=False),
     Operation(Op.exists, False, c.ExistsRequest, c.ExistsResponse, READ),
-    Operation(
-        Op.getData, False, c.GetDataRequest, c.GetDataResponse, READ, allowed_in_multi=True
-    ),
+    Operation(Op.getData, False, c.GetDataRequest, c.GetDataResponse, READ, allowed_in_multi=True),
     Operation(
         Op.getChildren,
         False,
