@@ -1,0 +1,321 @@
+"""What each write checks, in ZooKeeper's order, and what it becomes.
+
+The order of checks decides which of several errors a client sees, so it is ZooKeeper's to the letter
+(PrepRequestProcessor): session, path, existence of the node or its parent, permission, version, emptiness, quota.
+Every function returns a `Done` or raises KeeperError and has then changed nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import NamedTuple, Protocol
+
+from zoo.errors import Code, KeeperError
+from zoo.jute import ephemeral
+from zoo.jute.constants import CreateMode, Perms
+from zoo.jute.ephemeral import EphemeralKind
+from zoo.jute.operations import Op
+from zoo.jute.records import ACL, ClientInfo
+from zoo.jute.schema import encode
+from zoo.paths import invalid_reason
+from zoo.session.tracker import Session
+from zoo.tree import changes, quota
+from zoo.tree.acl import OPEN_ACL, Acl, Identity
+from zoo.tree.data_tree import SPECIAL_PATHS
+from zoo.tree.outstanding import Edit, Outstanding
+from zoo.tree.record import (
+    LENGTH,
+    MAX_INT32,
+    STAT_SIZE,
+    children_count,
+    data_of,
+    owner_of,
+    stat_of,
+)
+
+_VERSION_AT_END = STAT_SIZE - 32  # version starts this many bytes before the end of a record
+_CREATE_TAIL = Struct(">?i")  # CreateTxn after the ACL: ephemeral, parentCVersion
+_OPEN_ACL_BYTES = LENGTH.pack(len(OPEN_ACL)) + b"".join(map(encode, OPEN_ACL))
+
+unpack_int = LENGTH.unpack_from
+pack_int = LENGTH.pack
+
+
+class Requester(Protocol):
+    """A connection with a session."""
+
+    session: Session
+    session_id: int
+
+    @property
+    def identities(self) -> Sequence[Identity]: ...
+
+
+class Done(NamedTuple):
+    """A write that passed: the transaction's type and body, its edits, the reply's body."""
+
+    type: int
+    body: bytes
+    edits: tuple[Edit, ...]
+    reply: bytes
+
+
+class AccessControl(Protocol):
+    """The authentication schemes' part in ACLs."""
+
+    def permits(self, requester: Requester, acl: Acl, perm: int, path: bytes) -> bool: ...
+
+    def fixup(self, requester: Requester, acl: Sequence[ACL]) -> Acl: ...
+
+    def mask(self, acl: Acl) -> Acl: ...
+
+    def client_infos(self, requester: Requester) -> list[ClientInfo]: ...
+
+
+def ustring(value: bytes) -> bytes:
+    return pack_int(len(value)) + value
+
+
+def encode_acl(acl: Acl) -> bytes:
+    if acl is OPEN_ACL:
+        return _OPEN_ACL_BYTES
+    return pack_int(len(acl)) + b"".join(map(encode, acl))
+
+
+class Writes:
+    """The checks of all writes over one overlay."""
+
+    def __init__(
+        self,
+        view: Outstanding,
+        access: AccessControl,
+        *,
+        enforce_quota: bool = False,
+        on_quota: Callable[[str], None] | None = None,
+    ) -> None:
+        self.view = view
+        self.tree = view.tree
+        self.access = access
+        self.enforce_quota = enforce_quota
+        self.on_quota = on_quota
+        self.close_session_txn = True
+
+    # --- the operations
+
+    def set_data(
+        self,
+        requester: Requester,
+        zxid: int,
+        time: int,
+        path: bytes,
+        blob: bytes,
+        expected: int,
+    ) -> Done:
+        if requester.session.closing or requester.session.owner is not requester:
+            self._check_session(requester)
+        view = self.view
+        record = view.get(path)
+        # A path that exists is valid but for the empty one, which no table has; so validation can wait.
+        if record is None:
+            self._check_path(path)
+            raise KeeperError(Code.NONODE)
+        if path in self.tree.acls or path in view.acls:
+            self._check_acl(requester, view.acl(path), Perms.WRITE, path)
+        if self.enforce_quota and self.tree.quotas:
+            self._check_quota(path, len(blob) - max(len(record) - STAT_SIZE, 4), 0)
+        version: int = unpack_int(record, len(record) - _VERSION_AT_END)[0]
+        if expected != -1 and expected != version:
+            raise KeeperError(Code.BADVERSION)
+        version = version + 1 if version != MAX_INT32 else -MAX_INT32 - 1
+        edit = changes.set_data(view, path, blob, version, zxid, time)
+        body = pack_int(len(path)) + path + blob + pack_int(version)
+        return Done(Op.setData, body, (edit,), edit[2][-STAT_SIZE:])
+
+    def create(
+        self,
+        requester: Requester,
+        zxid: int,
+        time: int,
+        op: int,
+        path: bytes,
+        blob: bytes,
+        acl: Sequence[ACL] | None,
+        flags: int,
+        ttl: int,
+    ) -> Done:
+        """`acl` None is short for world:anyone:cdrwa."""
+        mode = self._check_mode(op, flags, ttl)
+        self._check_session(requester)
+        slash = path.rfind(b"/")
+        if slash < 0 or b"\0" in path:
+            raise KeeperError(Code.BADARGUMENTS)
+        fixed = OPEN_ACL if acl is None else self.access.fixup(requester, acl)
+        view = self.view
+        parent = path[:slash] or b"/"
+        parent_record = view.get(parent)
+        if parent_record is None:
+            raise KeeperError(Code.NONODE)
+        if parent in self.tree.acls or parent in view.acls:
+            self._check_acl(requester, view.acl(parent), Perms.CREATE, path)
+        parent_stat = stat_of(parent_record)
+        creates = parent_stat.creates
+        if mode.is_sequential:
+            path += b"%010d" % creates
+        self._check_path(path)
+        if view.get(path) is not None:
+            raise KeeperError(Code.NODEEXISTS)
+        if (
+            parent_stat.ephemeral_owner
+            and ephemeral.kind(parent_stat.ephemeral_owner, self.tree.extended_types)
+            is EphemeralKind.NORMAL
+        ):
+            raise KeeperError(Code.NOCHILDRENFOREPHEMERALS)
+        if creates >= MAX_INT32:
+            raise KeeperError(
+                Code.SYSTEMERROR, "2147483647 children were created under this parent"
+            )
+        if self.enforce_quota and self.tree.quotas:
+            self._check_quota(path, len(blob) - 4, 1)
+        owner = 0
+        if op == Op.createContainer:
+            owner = ephemeral.CONTAINER_OWNER
+        elif op == Op.createTTL:
+            owner = ephemeral.ttl_owner(ttl)
+        elif mode.is_ephemeral:
+            owner = requester.session_id
+        edit = changes.create(view, path, blob, fixed, owner, creates + 1, zxid, time)
+        body = ustring(path) + blob + encode_acl(fixed)
+        if op == Op.createTTL:
+            body += _TTL_TAIL.pack(creates + 1, ttl)
+        elif op == Op.createContainer:
+            body += pack_int(creates + 1)
+        else:
+            body += _CREATE_TAIL.pack(mode.is_ephemeral, creates + 1)
+        reply = ustring(path)
+        if op != Op.create:
+            reply += edit[2][-STAT_SIZE:]
+        return Done(op, body, (edit,), reply)
+
+    def delete(self, requester: Requester, zxid: int, path: bytes, expected: int) -> Done:
+        self._check_session(requester)
+        parent = self._parent(path)
+        view = self.view
+        if view.get(parent) is None:
+            raise KeeperError(Code.NONODE)
+        self._check_acl(requester, view.acl(parent), Perms.DELETE, path)
+        record = view.get(path)
+        if record is None:
+            raise KeeperError(Code.NONODE)
+        if expected != -1 and expected != stat_of(record).version:
+            raise KeeperError(Code.BADVERSION)
+        if children_count(record):
+            raise KeeperError(Code.NOTEMPTY)
+        edit = changes.delete(view, path, zxid)
+        return Done(Op.delete, ustring(path), (edit,), b"")
+
+    def delete_container(self, zxid: int, path: bytes) -> Done:
+        """Reap an empty container or a node past its TTL; the server's own request, so no permission."""
+        self._parent(path)
+        record = self.view.get(path)
+        if record is None:
+            raise KeeperError(Code.NONODE)
+        if children_count(record):
+            raise KeeperError(Code.NOTEMPTY)
+        if ephemeral.kind(owner_of(record), self.tree.extended_types) is EphemeralKind.NORMAL:
+            raise KeeperError(Code.BADVERSION)
+        edit = changes.delete(self.view, path, zxid)
+        return Done(Op.deleteContainer, ustring(path), (edit,), b"")
+
+    def set_acl(
+        self, requester: Requester, zxid: int, path: bytes, acl: Sequence[ACL], expected: int
+    ) -> Done:
+        self._check_session(requester)
+        self._check_path(path)
+        fixed = self.access.fixup(requester, acl)
+        record = self.view.get(path)
+        if record is None:
+            raise KeeperError(Code.NONODE)
+        self._check_acl(requester, self.view.acl(path), Perms.ADMIN, path)
+        aversion = stat_of(record).aversion
+        if expected != -1 and expected != aversion:
+            raise KeeperError(Code.BADVERSION)
+        edit = changes.set_acl(self.view, path, fixed, aversion + 1)
+        body = ustring(path) + encode_acl(fixed) + pack_int(aversion + 1)
+        return Done(Op.setACL, body, (edit,), edit[2][-STAT_SIZE:])
+
+    def check(self, requester: Requester, path: bytes, expected: int) -> Done:
+        self._check_session(requester)
+        self._check_path(path)
+        record = self.view.get(path)
+        if record is None:
+            raise KeeperError(Code.NONODE)
+        self._check_acl(requester, self.view.acl(path), Perms.READ, path)
+        version = stat_of(record).version
+        if expected != -1 and expected != version:
+            raise KeeperError(Code.BADVERSION)
+        return Done(Op.check, ustring(path) + pack_int(version + 1), (), b"")
+
+    def close_session(self, session_id: int, zxid: int) -> Done:
+        paths = self.view.ephemerals_of(session_id)
+        edits = tuple(changes.delete(self.view, path, zxid) for path in paths)
+        body = b""
+        if self.close_session_txn:
+            body = pack_int(len(paths)) + b"".join(map(ustring, paths))
+        return Done(Op.closeSession, body, edits, b"")
+
+    # --- the checks
+
+    def _check_session(self, requester: Requester) -> None:
+        session = requester.session
+        if session.closing:
+            raise KeeperError(Code.SESSIONEXPIRED)
+        if session.owner is not requester:
+            raise KeeperError(Code.SESSIONMOVED)
+
+    def _check_path(self, path: bytes) -> None:
+        reason = invalid_reason(path)
+        if reason is not None:
+            raise KeeperError(Code.BADARGUMENTS, reason)
+
+    def _check_acl(self, requester: Requester, acl: Acl, perm: int, path: bytes) -> None:
+        if acl is not OPEN_ACL and not self.access.permits(requester, acl, perm, path):
+            raise KeeperError(Code.NOAUTH)
+
+    def _check_mode(self, op: int, flags: int, ttl: int) -> CreateMode:
+        try:
+            mode = CreateMode(flags)
+        except ValueError:
+            raise KeeperError(Code.BADARGUMENTS, f"no create mode has flag {flags}") from None
+        if mode.is_ttl and not self.tree.extended_types:
+            raise KeeperError(Code.UNIMPLEMENTED, "TTL nodes need extendedTypesEnabled=true")
+        if mode.is_ttl or op == Op.createTTL:
+            if not mode.is_ttl or not 0 < ttl <= ephemeral.MAX_TTL:
+                raise KeeperError(Code.BADARGUMENTS, f"ttl {ttl} with create mode {mode.name}")
+        return mode
+
+    def _check_quota(self, path: bytes, size: int, count: int) -> None:
+        """Against what is committed, as ZooKeeper does; outstanding creates do not count yet."""
+        prefix = self.tree.quotas.longest_prefix(path)
+        if prefix is None:
+            return
+        limits = self.tree.nodes.get(quota.limit_path(prefix))
+        used = self.tree.nodes.get(quota.stat_path(prefix))
+        if limits is None or used is None:
+            return
+        for breach in quota.breaches(
+            prefix, quota.parse(data_of(limits)), quota.parse(data_of(used)), count, size
+        ):
+            if self.on_quota is not None:
+                self.on_quota(breach.text)
+            if breach.hard:
+                raise KeeperError(Code.QUOTAEXCEEDED, breach.text)
+
+    def _parent(self, path: bytes) -> bytes:
+        slash = path.rfind(b"/")
+        if slash < 0 or b"\0" in path or path in SPECIAL_PATHS:
+            raise KeeperError(Code.BADARGUMENTS)
+        return path[:slash] or b"/"
+
+
+_TTL_TAIL = Struct(">iq")

@@ -1,0 +1,115 @@
+"""The thread that makes batches durable.
+
+One batch is under way at a time: write, fdatasync, report. fdatasync takes as long as a hundred requests do; on the
+event loop it would halve the throughput and block heartbeats. The thread holds the interpreter lock for a few
+bytecodes only: both calls let go of it. It reports through an eventfd that the event loop polls like a socket.
+
+A failed write or fsync is final: the thread reports it and does nothing more, and the server must stop.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+from zoo.persistence.storage import Storage
+from zoo.persistence.txn_log import encode_entry
+from zoo.zab.ready import Ready
+
+
+class LogDisk:
+    """Carries out steps 1 and 2 of a Ready in its own thread."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.busy = False
+        self.slowest_ms = 0.0
+        self.last_ms = 0.0
+        self._storage = storage
+        self._queue: SimpleQueue[tuple[bytes, Ready] | None] = SimpleQueue()
+        self._done: Ready | None = None
+        self._failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name="log-disk", daemon=True)
+        self._thread.start()
+
+    def submit(self, ready: Ready) -> None:
+        """Begin to make a Ready durable. One at a time."""
+        assert not self.busy
+        self.busy = True
+        self._queue.put((b"".join(map(encode_entry, ready.entries)), ready))
+
+    def collect(self) -> Ready | None:
+        """The Ready that has become durable, if one has. Raises what the disk raised."""
+        try:
+            os.eventfd_read(self.eventfd)
+        except BlockingIOError:
+            return None
+        if self._failure is not None:
+            raise self._failure
+        done, self._done = self._done, None
+        self.busy = False
+        return done
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        os.close(self.eventfd)
+
+    def _run(self) -> None:
+        storage, get = self._storage, self._queue.get
+        while True:
+            batch = get()
+            if batch is None:
+                return
+            records, ready = batch
+            try:
+                started = time.monotonic()
+                if ready.roll:
+                    storage.roll()
+                storage.append(records, ready.first_zxid)
+                storage.sync()
+                self.last_ms = (time.monotonic() - started) * 1000
+            except BaseException as failure:
+                self._failure = failure
+                os.eventfd_write(self.eventfd, 1)
+                return
+            self._done = ready
+            os.eventfd_write(self.eventfd, 1)
+
+
+class Background:
+    """One thread for the slow jobs nobody waits for: snapshot files, purging. Jobs run in order.
+
+    A job that raises ends the thread; `failed` is then called, in this thread, with what it raised.
+    """
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        self._failed = failed
+        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="background", daemon=True)
+        self._thread.start()
+
+    def submit(self, job: Callable[[], object]) -> None:
+        self._jobs.put(job)
+
+    def backlog(self) -> int:
+        return self._jobs.qsize()
+
+    def close(self) -> None:
+        """Wait for the jobs that are queued, then end."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            try:
+                job()
+            except BaseException as failure:
+                self._failed(failure)
+                return

@@ -1,0 +1,224 @@
+"""`zoo serve`: from a configuration to a running server and to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import platform
+import resource
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from zoo import __version__
+from zoo.config import Config
+from zoo.persistence.recovery import NoUsableSnapshot
+from zoo.persistence.snapshot import InvalidSnapshot
+from zoo.persistence.storage import StorageFailed
+from zoo.persistence.txn_log import CorruptLog
+from zoo.runtime.data_dir import DataDirError, DataDirs, may_start_empty, prepare
+from zoo.runtime.driver import Driver
+from zoo.runtime.file_storage import FileStorage
+from zoo.runtime.loading import Loaded, load, write_snapshot
+from zoo.server.core_view import CoreView, HostFacts
+from zoo.server.four_letter_words import full_version
+from zoo.server.view import ServerConf
+from zoo.tree.acl import UnknownAclError
+
+log = logging.getLogger("zoo.server")
+
+EXIT_OK = 0
+EXIT_UNEXPECTED = 1
+EXIT_INVOCATION = 2
+EXIT_DATA_DIR = 3
+_BACKLOG = 512
+
+
+class _CannotListen(Exception):
+    """The client port cannot be opened; the text says which and why."""
+
+
+def serve(config: Config) -> int:
+    """Run a server until SIGTERM or SIGINT; returns ZooKeeper's exit codes."""
+    if config.is_distributed:
+        log.error("this configuration names an ensemble (server.N); this version serves alone")
+        return EXIT_INVOCATION
+    if config.client_port is None:
+        log.error("no clientPort is configured: nobody could connect")
+        return EXIT_INVOCATION
+    try:
+        return _serve(config)
+    except _CannotListen as error:
+        log.error("%s", error)
+        return EXIT_UNEXPECTED
+    except (
+        DataDirError,
+        StorageFailed,
+        CorruptLog,
+        NoUsableSnapshot,
+        InvalidSnapshot,
+        UnknownAclError,
+    ) as error:
+        log.error("%s", error)
+        return EXIT_DATA_DIR
+
+
+def _serve(config: Config) -> int:
+    log_dir = Path(config.data_log_dir) if config.data_log_dir != config.data_dir else None
+    dirs = prepare(Path(config.data_dir), log_dir, autocreate=config.datadir_autocreate)
+    storage = FileStorage(
+        dirs.snapshots,
+        dirs.logs,
+        compression=config.snapshot_compression,
+        preallocation=config.pre_alloc_size_bytes,
+    )
+    try:
+        loaded = load(config, storage)
+        if loaded.fresh and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
+            raise DataDirError(
+                f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
+                "`initialize` in dataLogDir to begin empty, or restore a backup"
+            )
+        if loaded.snapshot is None:
+            write_snapshot(loaded.core, storage)
+        sockets = _listen(config)
+        _quiet_collector()
+        return asyncio.run(_run(config, dirs, storage, loaded, sockets))
+    finally:
+        storage.close()
+
+
+async def _run(
+    config: Config,
+    dirs: DataDirs,
+    storage: FileStorage,
+    loaded: Loaded,
+    sockets: list[socket.socket],
+) -> int:
+    core = loaded.core
+    address = sockets[0].getsockname()
+    core.view = CoreView(core, _host_facts(config, dirs, address[1]))
+    driver = Driver(core, storage, sockets)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, driver, number)
+    shown = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+    log.info(
+        "Zoo %s serves standalone at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions in "
+        "%.2f s (%s, %d transactions replayed)",
+        __version__,
+        shown,
+        Path(config.data_dir).absolute(),
+        core.tree.last_zxid,
+        core.view.znode_count(),
+        len(core.sessions),
+        loaded.seconds,
+        loaded.snapshot.name if loaded.snapshot else "no snapshot",
+        loaded.replayed,
+    )
+    try:
+        await driver.run()
+    except StorageFailed as failure:
+        log.critical("stopping, nothing unlogged was acknowledged: %s", failure)
+        return EXIT_UNEXPECTED
+    except BaseException:
+        log.critical("stopping after an internal error", exc_info=True)
+        return EXIT_UNEXPECTED
+    log.info("stopped at zxid 0x%x", core.tree.last_zxid)
+    return EXIT_OK
+
+
+def _stop(driver: Driver, number: int) -> None:
+    log.info("%s: draining, then stopping", signal.Signals(number).name)
+    driver.stop()
+
+
+def _listen(config: Config) -> list[socket.socket]:
+    """Bind the client port on every address that its name stands for."""
+    host, port = config.client_port_address, config.client_port
+    try:
+        infos = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise _CannotListen(f"clientPortAddress={host}: {error}") from error
+    sockets: list[socket.socket] = []
+    for family, kind, proto, _, address in dict.fromkeys(infos):
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(address)
+            backlog = config.client_port_listen_backlog
+            sock.listen(backlog if backlog > 0 else _BACKLOG)
+        except OSError as error:
+            for opened in (*sockets, sock):
+                opened.close()
+            raise _CannotListen(
+                f"cannot listen on {address[0]} port {port}: {error.strerror}; is another server "
+                "running there? (clientPort, clientPortAddress)"
+            ) from error
+        sock.setblocking(False)
+        sockets.append(sock)
+    return sockets
+
+
+def _quiet_collector() -> None:
+    """The core makes no reference cycles; a collection over a million znodes would stop the world for nothing."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
+def _host_facts(config: Config, dirs: DataDirs, port: int) -> HostFacts:
+    conf = ServerConf(
+        client_port=port,
+        data_dir=str(dirs.snapshots.absolute()),
+        data_log_dir=str(dirs.logs.absolute()),
+        tick_time=config.tick_time_ms,
+        max_client_cnxns=config.max_client_cnxns,
+        min_session_timeout=config.min_session_timeout_ms,
+        max_session_timeout=config.max_session_timeout_ms,
+        client_port_listen_backlog=config.client_port_listen_backlog,
+    )
+    environment = (
+        ("host.name", socket.gethostname()),
+        ("python.version", platform.python_version()),
+        ("python.executable", sys.executable),
+        ("os.name", platform.system()),
+        ("os.arch", platform.machine()),
+        ("os.version", platform.release()),
+        ("user.dir", str(Path.cwd())),
+    )
+    return HostFacts(
+        version=full_version(__version__),
+        conf=conf,
+        environment=environment,
+        data_dir_size=lambda: _size(dirs.snapshots, "snapshot."),
+        log_dir_size=lambda: _size(dirs.logs, "log."),
+        open_file_descriptors=_open_descriptors,
+        max_file_descriptors=lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    )
+
+
+def _size(directory: Path, prefix: str) -> int:
+    """Bytes of the few files of one kind: one directory scan."""
+    total = 0
+    for entry in os.scandir(directory):
+        if entry.name.startswith(prefix):
+            try:
+                total += entry.stat().st_size
+            except FileNotFoundError:
+                continue  # purged meanwhile
+    return total
+
+
+def _open_descriptors() -> int | None:
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return None

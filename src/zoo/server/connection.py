@@ -1,0 +1,377 @@
+"""One client connection: bytes in, bytes out.
+
+Theory of operation. A connection begins with a hello (a four-letter word, a stranger's protocol, or a
+ConnectRequest), waits for its session, and then takes requests.
+
+The order of replies is the order of requests. A write is prepared at once and waits for its commit; a request that
+follows it waits behind it, because it must see it ("read your writes"). So `waiting` holds, in order, the
+connection's prepared writes and the requests that came after one. While it is empty a read is answered in the same
+call that brought its bytes: no queue, no object, nothing but a dict lookup and a header. This loop is the
+server's hottest: `receive` reads headers by hand and knows getData and exists of unguarded znodes itself.
+
+Three limits keep a client from filling our memory. Replies pile up in `out` while the client does not read: past
+`max_unsent` we take no more requests from it until it has read, and past four times that (watch events, which
+nobody asks for one by one) we cut it off. Requests under way are counted in the core, for all clients
+together: past globalOutstandingLimit we stop reading. A frame is measured before it is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from zoo.errors import Code, KeeperError, ProtocolViolation
+from zoo.jute.client_records import AuthPacket, SetSASLResponse
+from zoo.jute.codec import JuteError
+from zoo.jute.constants import PING_XID, KeeperState
+from zoo.jute.operations import Op
+from zoo.jute.schema import decode, encode
+from zoo.pipeline.proposal import Proposal
+from zoo.pipeline.reads import READS
+from zoo.server.handshake import Handshake
+from zoo.server.stats import ConnectionStats
+from zoo.session.tracker import Session
+from zoo.tree.acl import OPEN_ACL, Acl, Identity
+from zoo.tree.record import STAT_SIZE
+
+if TYPE_CHECKING:
+    from zoo.server.core import ServerCore
+
+log = logging.getLogger(__name__)
+
+REQUEST = Struct(">iii")  # frame length, xid, operation
+PATH_LENGTH = Struct(">i")
+REPLY = Struct(">iiqi")  # frame length, xid, zxid, error
+EVENT = Struct(">iiqiiii")  # frame length, -1, zxid, 0, event type, state, path length
+_EVENT_SIZE = EVENT.size - 4
+_REPLY_SIZE = REPLY.size - 4
+
+unpack_request = REQUEST.unpack_from
+unpack_length = PATH_LENGTH.unpack_from
+pack_reply = REPLY.pack
+
+GET_DATA = int(Op.getData)
+EXISTS = int(Op.exists)
+SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
+
+_WRITES = frozenset(
+    (
+        Op.create,
+        Op.create2,
+        Op.createContainer,
+        Op.createTTL,
+        Op.delete,
+        Op.setData,
+        Op.setACL,
+        Op.multi,
+        Op.reconfig,
+    )
+)
+Deferred = tuple[int, int, bytes]  # xid, operation, body: a request that waits behind a write
+
+
+class ClientConnection:
+    """The server's end of one client connection, without the socket.
+
+    The driver feeds `receive`, sends what `take_output` returns, and reports `closed`. It must not
+    feed while `paused` is true and must close the socket once `closing` is set and all output is out.
+    """
+
+    def __init__(self, core: ServerCore, peer: str, ip: str) -> None:
+        self.core = core
+        self.peer = peer
+        self.ip = ip
+        self.out: list[bytes] = []
+        self.out_size = 0
+        self.closing = False
+        self.is_closed = False
+        self.paused = False
+        self.dirty = False
+        self.stats = ConnectionStats(peer, core.now_ms)
+        self.identities: list[Identity] = list(core.registry.first_identities(ip))
+        self.session: Session = _NO_SESSION
+        self.session_id = 0
+        self.waiting: deque[Proposal | Deferred] = deque()
+        self.handshake: Handshake | None = Handshake(self)
+        self._tail = b""
+
+    def __repr__(self) -> str:
+        return f"ClientConnection({self.peer}, session 0x{self.session_id & (1 << 64) - 1:x})"
+
+    # --- input
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the client. Also called with none, to go on after a pause."""
+        buf = self._tail + data if self._tail else data
+        self._tail = b""
+        if self.closing:
+            return
+        if self.handshake is not None:
+            buf = self.handshake.receive(buf)
+            if self.handshake is not None or self.closing:
+                self._tail = buf
+                return
+        try:
+            self._requests(buf)
+        except ProtocolViolation as violation:
+            log.warning("closing %s: %s", self.peer, violation)
+            self.close()
+
+    def _requests(self, buf: bytes) -> None:
+        core = self.core
+        nodes, acls = core.tree.nodes, core.tree.acls
+        zxid = core.tree.last_zxid
+        out, waiting = self.out, self.waiting
+        append = out.append
+        max_frame, max_unsent = core.max_frame, core.max_unsent
+        pos, end = 0, len(buf)
+        size = self.out_size
+        reads = 0
+        session = self.session
+        session.seen = core.session_clock
+        plain = not session.closing and session.owner is self
+        while end - pos >= 12:
+            length, xid, op = unpack_request(buf, pos)
+            if length > max_frame or length < 8:
+                self._refuse_length(length)
+            stop = pos + 4 + length
+            if stop > end:
+                break
+            reads += 1
+            if (op == GET_DATA or op == EXISTS) and not waiting and plain and length >= 13:
+                # A read of an unguarded znode without a watch: header and record, nothing else.
+                path_stop = pos + 16 + unpack_length(buf, pos + 12)[0]
+                if path_stop == stop - 1 and not buf[path_stop]:
+                    path = buf[pos + 16 : path_stop]
+                    if path in nodes and path not in acls:
+                        record = nodes[path]
+                        if op == EXISTS:
+                            record = record[-STAT_SIZE:]
+                        body_size = len(record)
+                        append(pack_reply(_REPLY_SIZE + body_size, xid, zxid, 0))
+                        append(record)
+                        pos = stop
+                        size += body_size
+                        if size > max_unsent:
+                            break
+                        continue
+            self.out_size = size
+            self._request(xid, op, buf[pos + 12 : stop])
+            size = self.out_size
+            pos = stop
+            if self.closing or self.paused:
+                break
+        self.out_size = size
+        core.count_received(self, reads)
+        if out and not self.dirty:
+            self.dirty = True
+            core.dirty.append(self)
+        if pos < end:
+            self._tail = buf[pos:]
+            if size > max_unsent:
+                self.paused = True
+            elif end - pos >= 4:
+                length = unpack_length(buf, pos)[0]
+                if length > max_frame or length < 8:
+                    self._refuse_length(length)
+
+    def _refuse_length(self, length: int) -> None:
+        raise ProtocolViolation(
+            f"a frame of {length} bytes: allowed are 8 to {self.core.max_frame} "
+            "(jute.maxbuffer plus zookeeper.jute.maxbuffer.extrasize)"
+        )
+
+    def _request(self, xid: int, op: int, payload: bytes) -> None:
+        """One request, in whatever order it may be answered."""
+        if op in _WRITES:
+            self._write(xid, op, payload)
+        elif op == Op.auth:
+            self._auth(xid, payload)
+        elif op == Op.closeSession:
+            self._await(self.core.close_session(self, self.session_id, xid))
+        elif self.session.closing or self.session.owner is not self:
+            self._session_gone(xid)
+        elif self.waiting:
+            self._await((xid, op, payload))
+        else:
+            self._answer(xid, op, payload)
+
+    def _await(self, item: Proposal | Deferred) -> None:
+        self.waiting.append(item)
+        self.core.add_outstanding(self)
+
+    def _write(self, xid: int, op: int, payload: bytes) -> None:
+        try:
+            proposal = self.core.prepare(self, xid, op, payload)
+        except JuteError as error:
+            log.info("%s: undecodable request %d: %s", self.peer, op, error)
+            # Refused without a transaction, so the refusal only has to keep its place in the order.
+            self._refuse(xid, Code.MARSHALLINGERROR)
+            return
+        self._await(proposal)
+
+    def _refuse(self, xid: int, code: int) -> None:
+        if self.waiting:
+            self._await((xid, _REFUSED, PATH_LENGTH.pack(code)))
+        else:
+            self.reply(xid, self.core.tree.last_zxid, code, b"")
+
+    def _session_gone(self, xid: int) -> None:
+        if self.session.closing:
+            self._refuse(xid, Code.SESSIONEXPIRED)
+        else:  # another connection serves it now: this one has lost its business here
+            self.close()
+
+    def _answer(self, xid: int, op: int, payload: bytes) -> None:
+        """Answer a request that has nothing of its own session before it."""
+        core = self.core
+        read = READS.get(op)
+        zxid = core.tree.last_zxid
+        if read is not None:
+            try:
+                body = read(core.reads, self, payload)
+            except KeeperError as refusal:
+                self.reply(xid, zxid, refusal.code, b"")
+            except JuteError as error:
+                log.info("%s: undecodable request %d: %s", self.peer, op, error)
+                self.reply(xid, zxid, Code.MARSHALLINGERROR, b"")
+            else:
+                self.reply(xid, zxid, 0, body)
+        elif op == Op.ping:
+            self.reply(PING_XID, zxid, 0, b"")
+        elif op == Op.sasl:
+            # A server without SASL configured says yes to everything and grants nothing.
+            self.reply(xid, 0, 0, encode(SetSASLResponse(None)))
+        elif op == _REFUSED:
+            self.reply(xid, zxid, unpack_length(payload)[0], b"")
+        else:
+            log.warning("%s: operation %d is unknown: refused, connection closed", self.peer, op)
+            self.reply(xid, -1, Code.UNIMPLEMENTED, b"")
+            self.close()
+
+    def _auth(self, xid: int, payload: bytes) -> None:
+        """Answered at once, as ZooKeeper does: it changes the connection, not the tree."""
+        try:
+            packet = decode(AuthPacket, payload)
+            granted = self.core.authenticate(packet.scheme, packet.auth, self)
+        except KeeperError:
+            log.warning("%s: authentication failed", self.peer)
+            self.reply(xid, 0, Code.AUTHFAILED, b"")
+            self.close()
+            return
+        for identity in granted:
+            if identity not in self.identities:
+                self.identities.append(identity)
+        self.reply(xid, 0, 0, b"")
+
+    # --- output
+
+    def reply(self, xid: int, zxid: int, err: int, body: bytes) -> None:
+        self.send(pack_reply(_REPLY_SIZE + len(body), xid, zxid, err))
+        if body:
+            self.out.append(body)
+            self.out_size += len(body)
+        self.stats.last_cxid = xid
+
+    def send(self, data: bytes) -> None:
+        self.out.append(data)
+        self.out_size += len(data)
+        self.stats.packets_sent += 1
+        if not self.dirty:
+            self.dirty = True
+            self.core.dirty.append(self)
+
+    def finish(self, proposal: Proposal) -> None:
+        """A write of ours has committed: answer it and whatever waited behind it."""
+        waiting = self.waiting
+        first = waiting.popleft()
+        assert first is proposal, f"{self}: committed {proposal.zxid:#x} out of order"
+        self.core.outstanding -= 1
+        if self.is_closed:
+            return
+        if proposal.opens is not None:
+            assert self.handshake is not None
+            self.handshake.established()
+            return
+        self.reply(proposal.cxid, proposal.zxid, proposal.err, proposal.body)
+        if proposal.closes:
+            self.close()
+        elif waiting:
+            self.advance()
+
+    def advance(self) -> None:
+        """Answer what stands at the head of the queue and is no write."""
+        waiting = self.waiting
+        while waiting and isinstance(first := waiting[0], tuple):
+            if self.out_size > self.core.max_unsent:
+                self.paused = True
+                return
+            xid, op, payload = first
+            waiting.popleft()
+            self.core.outstanding -= 1
+            self._answer(xid, op, payload)
+            if self.closing:
+                return
+
+    def notify(self, event: int, path: bytes, zxid: int, acl: Acl) -> None:
+        """Tell of a watch event, unless the znode may not be read by this client (CVE-2024-23944)."""
+        if acl is not OPEN_ACL and not self.core.access.permits(self, acl, 1, path):
+            return
+        size = len(path)
+        self.send(EVENT.pack(_EVENT_SIZE + size, -1, zxid, 0, event, SYNC_CONNECTED, size) + path)
+        if self.out_size > 4 * self.core.max_unsent:
+            log.warning("closing %s: it leaves %d bytes of events unread", self.peer, self.out_size)
+            self.abort()
+
+    # --- towards the driver
+
+    def take_output(self) -> bytes:
+        """Everything there is to send now."""
+        self.dirty = False
+        data = b"".join(self.out)
+        self.out.clear()
+        return data
+
+    def sent(self, unsent: int) -> None:
+        """The driver still holds `unsent` bytes that the client has not taken; go on if that is little."""
+        self.out_size = unsent
+        if self.paused and unsent <= self.core.max_unsent // 2 and not self.core.is_full:
+            self.resume()
+
+    def resume(self) -> None:
+        self.paused = False
+        self.advance()
+        if not self.paused:
+            self.receive(b"")
+
+    # --- the end
+
+    def close(self) -> None:
+        """Take no more requests; the driver closes the socket once the output is out."""
+        self.closing = True
+        if not self.dirty:
+            self.dirty = True
+            self.core.dirty.append(self)
+
+    def abort(self) -> None:
+        """Close without sending what is left."""
+        self.out.clear()
+        self.out_size = 0
+        self.close()
+
+    def closed(self) -> None:
+        """The socket is gone. Prepared writes still commit; nobody is there to be told."""
+        self.closing = self.is_closed = True
+        self.out.clear()
+        self.out_size = 0
+        self._tail = b""
+        kept = [item for item in self.waiting if isinstance(item, Proposal)]
+        self.core.outstanding -= len(self.waiting) - len(kept)
+        self.waiting = deque(kept)
+        self.core.forget(self)
+
+
+_REFUSED = -1000  # an operation number that no client can send: the body is the error to answer
+_NO_SESSION = Session(0, 0, 0)

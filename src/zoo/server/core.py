@@ -1,0 +1,328 @@
+"""The whole server, without input and output.
+
+Theory of operation. Inputs are method calls: a connection receives bytes, `tick` tells the time, `persisted`
+tells how far the log is durable. Outputs are what the driver fetches after each turn: `ready()` (see
+zoo.zab.ready for the contract), `dirty` connections with something to send or to close, and the snapshot to
+write. Nothing here reads a clock, draws a random number of its own or touches a file, so one seed replays a server.
+
+A write goes straight down: connection -> prep -> role (numbers it) -> ready() -> disk -> persisted() -> commit ->
+reply. A read never leaves the connection's loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from random import Random
+from typing import Any
+
+from zoo.auth.registry import AuthRegistry
+from zoo.config import Config
+from zoo.persistence.snapshot import SnapshotEncoder, ZxidDigest
+from zoo.pipeline.prep import Prep
+from zoo.pipeline.proposal import Proposal
+from zoo.pipeline.reads import Reads
+from zoo.pipeline.writes import Writes
+from zoo.server.access import Access
+from zoo.server.connection import ClientConnection
+from zoo.server.metrics import ServerMetrics
+from zoo.server.reaper import Reaper
+from zoo.server.stats import ServerStats
+from zoo.server.view import ServerView
+from zoo.session.ids import SessionIds
+from zoo.session.tracker import Session, SessionTracker
+from zoo.tree.acl import Acl, Identity
+from zoo.tree.data_tree import DataTree
+from zoo.tree.outstanding import Outstanding
+from zoo.tree.record import DIGEST_VERSION
+from zoo.zab.ready import Ready
+from zoo.zab.standalone import Standalone
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MAX_UNSENT = 1 << 20
+
+
+class TooManyConnections(Exception):
+    """A connection is refused; the text says which limit, its value and its key."""
+
+
+class ServerCore:
+    """One standalone server. `now_ms` is monotonic, `wall_ms` Unix time."""
+
+    view: ServerView
+
+    def __init__(
+        self,
+        config: Config,
+        tree: DataTree,
+        sessions: SessionTracker,
+        rng: Random,
+        now_ms: int,
+        wall_ms: int,
+    ) -> None:
+        self.config = config
+        self.tree = tree
+        self.sessions = sessions
+        self.rng = rng
+        self.now_ms = now_ms
+        self.wall_ms = wall_ms
+        self.session_clock = sessions.clock
+        self.max_frame = config.jute_max_buffer + config.jute_max_buffer_extra
+        self.max_unsent = DEFAULT_MAX_UNSENT
+        registry = AuthRegistry(
+            super_digest=config.super_digest,
+            digest_algorithm=config.digest_algorithm,
+            digest_enabled=config.digest_auth_enabled,
+        )
+        self.registry = registry
+        self.access = Access(registry, skip_acl=config.skip_acl)
+        self.reads = Reads(tree, self.access)
+        self.outstanding_view = Outstanding(tree)
+        writes = Writes(
+            self.outstanding_view,
+            self.access,
+            enforce_quota=config.enforce_quota,
+            on_quota=lambda text: log.warning("quota exceeded: %s", text),
+        )
+        writes.close_session_txn = config.close_session_txn_enabled
+        self.role = Standalone(tree.last_zxid)
+        self.prep = Prep(writes, self.role)
+        self.reaper = Reaper(config, tree)
+        self.ids = SessionIds(0, wall_ms)
+        self.stats = ServerStats(now_ms, ServerMetrics())
+        self.connections: dict[ClientConnection, None] = {}
+        self.per_ip: dict[str, int] = {}
+        self.attached: dict[int, ClientConnection] = {}
+        self.dirty: list[ClientConnection] = []
+        self.proposals: deque[Proposal] = deque()
+        self.outstanding = 0
+        self.digest_log: deque[tuple[int, int]] = deque(maxlen=1024)
+        self._throttled: dict[ClientConnection, None] = {}
+        self._resuming: list[ClientConnection] = []
+        self._logged = 0
+        self._logged_bytes = 0
+        self._snapshot_wanted = False
+        self._draw_snapshot_limits()
+
+    # --- time
+
+    def turn(self, now_ms: int, wall_ms: int) -> None:
+        """A turn of the driver begins; to be called before it feeds any input."""
+        self.now_ms = self.prep.now_ms = now_ms
+        self.wall_ms = self.prep.wall_ms = wall_ms
+        self.session_clock = self.sessions.advance(now_ms)
+
+    def tick(self) -> None:
+        """Now and then: expire sessions, reap containers, drop connections that never said who they are."""
+        for session in self.sessions.expired(self.now_ms):
+            log.info(
+                "session 0x%x expired after %d ms of silence",
+                session.id & (1 << 64) - 1,
+                session.timeout,
+            )
+            self.stats.metrics.stale_sessions_expired.value += 1
+            self.close_session(None, session.id, 0)
+        for path in self.reaper.due(self.now_ms, self.wall_ms):
+            self.proposals.append(self.prep.delete_container(path))
+        patience = self.config.sessionless_cnxn_timeout_ms
+        for connection in list(self.connections):
+            if (
+                connection.handshake is not None
+                and not connection.waiting
+                and self.now_ms - connection.stats.established_ms > patience
+                and not connection.closing
+            ):
+                log.info("closing %s: no session after %d ms", connection.peer, patience)
+                connection.abort()
+
+    # --- connections
+
+    def connect(self, peer: str, ip: str) -> ClientConnection:
+        """Admit a connection. Raises TooManyConnections."""
+        config = self.config
+        if config.max_cnxns and len(self.connections) >= config.max_cnxns:
+            raise TooManyConnections(
+                f"{len(self.connections)} connections are open: maxCnxns={config.max_cnxns}"
+            )
+        count = self.per_ip.get(ip, 0)
+        if config.max_client_cnxns and count >= config.max_client_cnxns:
+            raise TooManyConnections(
+                f"{count} connections from {ip} are open: maxClientCnxns={config.max_client_cnxns}"
+            )
+        connection = ClientConnection(self, peer, ip)
+        self.connections[connection] = None
+        self.per_ip[ip] = count + 1
+        return connection
+
+    def forget(self, connection: ClientConnection) -> None:
+        """The connection's socket is gone."""
+        if self.connections.pop(connection, _GONE) is _GONE:
+            return
+        left = self.per_ip[connection.ip] - 1
+        if left:
+            self.per_ip[connection.ip] = left
+        else:
+            del self.per_ip[connection.ip]
+        self._throttled.pop(connection, None)
+        self.tree.watches.remove_watcher(connection)
+        if self.attached.get(connection.session_id) is connection:
+            del self.attached[connection.session_id]
+
+    def notify(self, watcher: Any, event: int, path: bytes, zxid: int, acl: Acl) -> None:
+        """The tree tells of a change that `watcher` (a connection) watches."""
+        watcher.notify(event, path, zxid, acl)
+
+    def authenticate(
+        self, scheme: str, token: bytes | None, connection: ClientConnection
+    ) -> Iterable[Identity]:
+        return self.registry.authenticate(scheme, token, connection.ip)
+
+    # --- sessions
+
+    def open_session(self, connection: ClientConnection, timeout: int) -> None:
+        session_id = self.ids.next(self.sessions)
+        self.attach(connection, self.sessions.track(session_id, timeout))
+        proposal = self.prep.open_session(connection, session_id, timeout)
+        connection.waiting.append(proposal)
+        self.proposals.append(proposal)
+        self.outstanding += 1
+
+    def attach(self, connection: ClientConnection, session: Session) -> None:
+        session.owner = connection
+        connection.session = session
+        connection.session_id = session.id
+        self.attached[session.id] = connection
+
+    def close_session(self, origin: Any, session_id: int, cxid: int) -> Proposal:
+        """Prepare the end of a session; its requests are refused from here on."""
+        proposal = self.prep.close_session(origin, session_id, cxid)
+        self.sessions.mark_closing(session_id)
+        self.proposals.append(proposal)
+        return proposal
+
+    # --- writes
+
+    def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Proposal:
+        proposal = self.prep.prepare(connection, xid, op, payload)
+        self.proposals.append(proposal)
+        return proposal
+
+    @property
+    def is_full(self) -> bool:
+        return self.outstanding >= self.config.global_outstanding_limit
+
+    def add_outstanding(self, connection: ClientConnection) -> None:
+        """One request more is under way; past the limit its sender is not read from any more."""
+        self.outstanding += 1
+        if self.outstanding >= self.config.global_outstanding_limit:
+            connection.paused = True
+            self._throttled[connection] = None
+
+    def resume_later(self, connection: ClientConnection) -> None:
+        """Let the connection go on with what it has received, once the present call is over."""
+        self._resuming.append(connection)
+
+    def ready(self) -> Ready | None:
+        """What to make durable next; see zoo.zab.ready for what the driver owes."""
+        ready = self.role.ready()
+        if ready is not None:
+            self._logged += len(ready.entries)
+            self._logged_bytes += sum(map(len, ready.entries))
+        return ready
+
+    def persisted(self, zxid: int) -> None:
+        """Everything up to `zxid` is durable: commit it and answer."""
+        committed = self.role.on_persisted(zxid)
+        proposals = self.proposals
+        commit, forget = self.tree.commit, self.outstanding_view.committed
+        first_ms = proposals[0].created_ms if proposals else 0
+        count = 0
+        while proposals and proposals[0].zxid <= committed:
+            proposal = proposals.popleft()
+            edits = proposal.edits
+            commit(proposal.zxid, edits)
+            if edits:
+                forget(edits)
+            self.tree.digest = proposal.digest
+            if not proposal.zxid & 127:
+                self.digest_log.append((proposal.zxid, proposal.digest))
+            if proposal.closes:
+                self._session_closed(proposal)
+            if proposal.origin is not None:
+                proposal.origin.finish(proposal)
+            count += 1
+        if count:
+            self.stats.record_updates(self.now_ms - first_ms, count)
+        if self._throttled and not self.is_full:
+            throttled, self._throttled = self._throttled, {}
+            self._resuming.extend(throttled)
+
+    def go_on(self) -> None:
+        """After inputs: resume the connections that may go on. The driver calls it before `ready`."""
+        while self._resuming:
+            connections, self._resuming = self._resuming, []
+            for connection in connections:
+                if connection.is_closed or connection.closing:
+                    continue
+                if self.is_full and connection.handshake is None:
+                    self._throttled[connection] = None
+                    connection.paused = True
+                elif connection.out_size <= self.max_unsent:
+                    connection.resume()
+
+    def _session_closed(self, proposal: Proposal) -> None:
+        self.sessions.remove(proposal.closes)
+        connection = self.attached.get(proposal.closes)
+        if connection is not None and connection is not proposal.origin:
+            connection.close()
+
+    def count_received(self, connection: ClientConnection, count: int) -> None:
+        self.stats.packets_received += count
+        connection.stats.packets_received += count
+
+    # --- snapshots
+
+    def note_replayed(self, count: int) -> None:
+        """Recovery replayed so many transactions: they count towards the next snapshot."""
+        self._logged += count
+
+    def _draw_snapshot_limits(self) -> None:
+        """ZooKeeper's rule: somewhere between half and all of snapCount, so that members do not coincide."""
+        half = self.config.snap_count // 2
+        self._snapshot_at = half + self.rng.randrange(half) if half else 1
+        limit = self.config.snap_size_limit_bytes
+        self._snapshot_bytes = limit // 2 + self.rng.randrange(limit // 2) if limit > 1 else 0
+
+    def snapshot_due(self) -> bool:
+        """Has enough been logged since the last snapshot was begun?"""
+        return self._logged > self._snapshot_at or (
+            self._snapshot_bytes > 0 and self._logged_bytes > self._snapshot_bytes
+        )
+
+    def begin_snapshot(self) -> SnapshotEncoder:
+        """A snapshot of the tree as it is now. The log is rolled, so that later transactions have a file of
+        their own. To be called between turns; drain its chunks while serving goes on."""
+        self._logged = self._logged_bytes = 0
+        self._draw_snapshot_limits()
+        self.role.roll_log()
+        tree = self.tree
+        digest = (
+            ZxidDigest(tree.last_zxid, DIGEST_VERSION, tree.digest) if tree.digest_enabled else None
+        )
+        return SnapshotEncoder(
+            dict(self.committed_sessions()),
+            dict(tree.acl_table.items()),
+            tree.begin_snapshot(),
+            tree.last_zxid,
+            digest,
+        )
+
+    def committed_sessions(self) -> Iterable[tuple[int, int]]:
+        """Sessions as of the last committed transaction: not those whose creation is still outstanding."""
+        opening = {p.opens[0] for p in self.proposals if p.opens is not None}
+        return ((sid, timeout) for sid, timeout in self.sessions.items() if sid not in opening)
+
+
+_GONE: Any = object()

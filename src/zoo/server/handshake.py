@@ -1,0 +1,154 @@
+"""What happens on a connection before its first request.
+
+Theory of operation. The first bytes tell who calls: a four-letter word is answered and the connection closed; a
+stranger (HTTP, TLS) is told so in his own language; all else must be the frame of a ConnectRequest. That
+frame asks for a new session, which is a transaction and answered once it has committed, or for an old one, which a
+password proves and which is answered at once. Bytes behind the frame wait until the session stands.
+
+A client that has seen a zxid which we have not is turned away without an answer: served here it would see time
+run backwards, so it must try another server.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from zoo.errors import ProtocolViolation
+from zoo.jute.client_records import ConnectRequest, ConnectResponse
+from zoo.jute.codec import Reader
+from zoo.jute.schema import decode, encode
+from zoo.server import four_letter_words, hello
+from zoo.server.hello import Hello
+from zoo.session.ids import NO_PASSWORD, password, password_matches
+from zoo.session.tracker import negotiate
+from zoo.tree.record import LENGTH
+
+if TYPE_CHECKING:
+    from zoo.server.connection import ClientConnection
+
+log = logging.getLogger(__name__)
+
+
+class Handshake:
+    """The state of one connection until its session is established."""
+
+    __slots__ = ("_asked_read_only", "_connection", "_requested", "_timeout")
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._requested = False
+        self._asked_read_only: bool | None = None
+        self._timeout = 0
+
+    def receive(self, buf: bytes) -> bytes:
+        """Look at all bytes so far; returns those that are not used up."""
+        if self._requested:
+            return self._bounded(buf)
+        verdict = hello.classify(buf)
+        if verdict is Hello.NEED_MORE:
+            return buf
+        if verdict is not Hello.FRAME:
+            self._not_a_client(verdict, buf)
+            return b""
+        try:
+            return self._frame(buf)
+        except ProtocolViolation as violation:
+            log.warning("closing %s before its session: %s", self._connection.peer, violation)
+            self._connection.close()
+            return b""
+
+    def _bounded(self, buf: bytes) -> bytes:
+        """Bytes sent ahead of the session are kept, but not without end: reading stops."""
+        if len(buf) > self._connection.core.max_frame:
+            self._connection.paused = True
+        return buf
+
+    def _not_a_client(self, verdict: Hello, buf: bytes) -> None:
+        connection, core = self._connection, self._connection.core
+        if verdict is Hello.FOUR_LETTER_WORD:
+            log.debug("%s asks %s", connection.peer, buf[:4].decode())
+            connection.send(
+                four_letter_words.answer(buf, core.view, core.config.four_letter_words, core.now_ms)
+            )
+        else:
+            line = hello.log_line(verdict, buf, connection.peer)
+            if line:
+                log.warning("%s", line)
+            reply = hello.reply_to(verdict)
+            if reply:
+                connection.send(reply)
+        connection.close()
+
+    def _frame(self, buf: bytes) -> bytes:
+        length = LENGTH.unpack_from(buf)[0]
+        limit = self._connection.core.max_frame
+        if not 0 <= length <= limit:
+            raise ProtocolViolation(
+                f"the first frame claims {length} bytes, allowed are {limit} (jute.maxbuffer): "
+                "not a ZooKeeper client?"
+            )
+        if len(buf) < 4 + length:
+            return buf
+        request = decode(ConnectRequest, Reader(buf, 4, 4 + length))
+        self._requested = True
+        self._connect(request)
+        return buf[4 + length :]
+
+    def _connect(self, request: ConnectRequest) -> None:
+        connection, core = self._connection, self._connection.core
+        self._asked_read_only = request.read_only
+        if request.last_zxid_seen > core.tree.last_zxid:
+            raise ProtocolViolation(
+                f"the client has seen zxid 0x{request.last_zxid_seen:x}, our last is "
+                f"0x{core.tree.last_zxid:x}: it must try another server"
+            )
+        config = core.config
+        self._timeout = negotiate(
+            request.timeout, config.min_session_timeout_ms, config.max_session_timeout_ms
+        )
+        if request.session_id == 0:
+            core.open_session(connection, self._timeout)
+        else:
+            self._attach(request)
+
+    def _attach(self, request: ConnectRequest) -> None:
+        connection, core = self._connection, self._connection.core
+        session_id = request.session_id
+        shown = f"0x{session_id & (1 << 64) - 1:x}"
+        if not password_matches(session_id, request.passwd or b""):
+            log.warning("%s: wrong password for session %s", connection.peer, shown)
+            self._refuse()
+            return
+        session = core.sessions.get(session_id)
+        if session is None or session.closing:
+            log.info("%s: session %s has expired or never was", connection.peer, shown)
+            self._refuse()
+            return
+        previous = core.attached.get(session_id)
+        if previous is not None:
+            log.info("session %s moves from %s to %s", shown, previous.peer, connection.peer)
+            previous.abort()
+        core.sessions.track(session_id, self._timeout)
+        core.attach(connection, session)
+        self.established()
+
+    def _refuse(self) -> None:
+        self._respond(0, 0, NO_PASSWORD)
+        self._connection.close()
+
+    def established(self) -> None:
+        """The session stands: say so, then take the requests that came meanwhile."""
+        connection = self._connection
+        session_id = connection.session_id
+        self._respond(self._timeout, session_id, password(session_id))
+        connection.stats.session_id = session_id
+        connection.stats.session_timeout_ms = self._timeout
+        connection.handshake = None
+        connection.core.resume_later(connection)
+
+    def _respond(self, timeout: int, session_id: int, secret: bytes) -> None:
+        # A client of before 3.4 sends no read-only byte and must not be sent one.
+        read_only = None if self._asked_read_only is None else False
+        body = encode(ConnectResponse(0, timeout, session_id, secret, read_only))
+        self._connection.send(LENGTH.pack(len(body)) + body)

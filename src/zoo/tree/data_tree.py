@@ -1,0 +1,380 @@
+"""The replicated state of committed znodes.
+
+Theory of operation. `nodes` maps a path to its record (see record.py); `children` maps a parent to its children's
+full paths, sharing those very bytes objects with `nodes`; what few nodes have (an ACL of their own, an ephemeral
+owner, a quota) stands in side tables. None of it knows sessions, sockets or the log.
+
+The tree changes in `commit` alone, edit by edit, in zxid order. A watch fires while its edit is committed, so its
+event is on the way before the reply that shows the change.
+
+A snapshot is of one zxid exactly, without stopping: `begin_snapshot` notes the paths that exist, and from then on
+a commit saves the record it is about to replace, once per path. Whoever writes the snapshot takes the saved
+record where there is one. This costs the stall of one list of paths, and no second tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from zoo.jute.constants import READ_ACL_UNSAFE
+from zoo.jute.ephemeral import EphemeralKind, kind
+from zoo.tree import quota
+from zoo.tree.acl import OPEN as OPEN_ID
+from zoo.tree.acl import OPEN_ACL, Acl, AclTable
+from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit
+from zoo.tree.record import (
+    EMPTY_BLOB,
+    LENGTH,
+    blob_of,
+    data_of,
+    new_record,
+    node_digest,
+    owner_of,
+    with_blob,
+    with_children,
+    with_new_child,
+)
+from zoo.tree.watches import Watches
+
+CONFIG_NODE = b"/zookeeper/config"
+QUOTA_NODE = b"/zookeeper/quota"
+QUOTA_SUBTREE = QUOTA_NODE + b"/"
+SPECIAL_PATHS = frozenset((b"/", b"/zookeeper", QUOTA_NODE, CONFIG_NODE))
+
+# (watcher, event type, path, zxid, ACL id of the node the event tells of)
+Notify = Callable[[Any, int, bytes, int, Acl], None]
+
+
+class DataTree:
+    """All znodes as of `last_zxid`."""
+
+    def __init__(
+        self, notify: Notify, *, digest: bool = True, extended_types: bool = False
+    ) -> None:
+        self.notify = notify
+        self.digest_enabled = digest
+        self.extended_types = extended_types
+        self.watches: Watches[Any] = Watches()
+        self.nodes: dict[bytes, bytes] = {}
+        self.children: dict[bytes, dict[bytes, None]] = {}
+        self.acl_table = AclTable()
+        self.acls: dict[bytes, int] = {}
+        self.ephemerals: dict[int, dict[bytes, None]] = {}
+        self.containers: dict[bytes, None] = {}
+        self.ttls: dict[bytes, None] = {}
+        self.quotas = quota.QuotaPaths()
+        self.digest = 0
+        self.last_zxid = 0
+        self.data_size = 0  # bytes of all paths and data, as ZooKeeper approximates it
+        self._saved: dict[bytes, tuple[bytes, int]] | None = None
+        self._plant()
+
+    def _plant(self) -> None:
+        """The nodes that every tree has."""
+        empty = new_record(EMPTY_BLOB, 0, 0, 0)
+        self.nodes[b"/"] = empty
+        for path in (b"/zookeeper", QUOTA_NODE, CONFIG_NODE):
+            parent = path[: path.rfind(b"/")] or b"/"
+            self.nodes[path] = empty
+            self.children.setdefault(parent, {})[path] = None
+            # These have no create behind them, so ZooKeeper counts none.
+            self.nodes[parent] = with_new_child(self.nodes[parent], 0, 0)
+        self.acls[CONFIG_NODE] = self.acl_table.intern(READ_ACL_UNSAFE)
+        self._recount()
+
+    def _recount(self) -> None:
+        nodes = self.nodes
+        self.data_size = sum(len(p) + _data_size(r) for p, r in nodes.items())
+        if self.digest_enabled:
+            self.digest = sum(node_digest(p, r) for p, r in nodes.items())
+
+    # --- looking
+
+    def acl_of(self, path: bytes) -> Acl:
+        """The ACL of an existing node."""
+        acl_id = self.acls.get(path)
+        return OPEN_ACL if acl_id is None else self.acl_table.get(acl_id)
+
+    def ephemeral_count(self) -> int:
+        return sum(map(len, self.ephemerals.values()))
+
+    def count_below(self, path: bytes) -> int:
+        """How many descendants a node has (getAllChildrenNumber)."""
+        if path == b"/":
+            return len(self.nodes) - 1
+        total = 0
+        level: list[bytes] = [path]
+        while level:
+            kids = self.children.get(level.pop())
+            if kids:
+                total += len(kids)
+                level.extend(kids)
+        return total
+
+    # --- changing
+
+    def commit(self, zxid: int, edits: tuple[Edit, ...]) -> None:
+        """Carry out what changes.py built for `zxid`."""
+        assert zxid > self.last_zxid, (
+            f"commit of 0x{zxid:x} after 0x{self.last_zxid:x}: transactions must come in order"
+        )
+        self.last_zxid = zxid
+        for edit in edits:
+            if edit[0] == SET:
+                self._set(zxid, edit[1], edit[2])
+            else:
+                _COMMIT[edit[0]](self, zxid, edit)
+
+    def _set(self, zxid: int, path: bytes, record: bytes) -> None:
+        old = self.nodes[path]
+        if self._saved is not None:
+            self._save(path, old)
+        self.nodes[path] = record
+        grown = len(record) - len(old)
+        self.data_size += grown
+        if self.quotas:
+            self._count_quota(path, grown, 0)
+        watched = self.watches.data
+        if path in watched.paths or watched.recursive:
+            acl = self.acl_of(path)
+            for watcher, event, at in self.watches.data_changed(path):
+                self.notify(watcher, event, at, zxid, acl)
+
+    def _create(self, zxid: int, edit: Edit) -> None:
+        _, path, record, parent, parent_record, acl, owner = edit
+        old_parent = self.nodes[parent]
+        if self._saved is not None:
+            self._save(parent, old_parent)
+        self.nodes[parent] = self._fresh(parent, parent_record)
+        self.nodes[path] = record
+        kids = self.children.get(parent)
+        if kids is None:
+            kids = self.children[parent] = {}
+        kids[path] = None
+        size = _data_size(record)
+        self.data_size += len(path) + size
+        if acl is not OPEN_ACL and acl != OPEN_ACL:
+            self.acls[path] = self.acl_table.intern(acl)
+        if owner:
+            self._own(path, owner)
+        if path.startswith(QUOTA_SUBTREE):
+            self._quota_created(path)
+        if self.quotas:
+            self._count_quota(path, size, 1)
+        watches = self.watches
+        if watches.data.paths or watches.children.paths:
+            acls = {path: acl, parent: self.acl_of(parent)}
+            for watcher, event, at in watches.node_created(path, parent):
+                self.notify(watcher, event, at, zxid, acls[at])
+
+    def _delete(self, zxid: int, edit: Edit) -> None:
+        _, path, _, parent, parent_record = edit
+        record = self.nodes.pop(path)
+        if self._saved is not None:
+            self._save(path, record)
+            self._save(parent, self.nodes[parent])
+        self.nodes[parent] = self._fresh(parent, parent_record)
+        kids = self.children[parent]
+        del kids[path]
+        if not kids:
+            del self.children[parent]
+        acl = self.acl_of(path)
+        if path in self.acls:
+            self.acl_table.release(self.acls.pop(path))
+        owner = owner_of(record)
+        if owner:
+            self._disown(path, owner)
+        size = _data_size(record)
+        self.data_size -= len(path) + size
+        if self.quotas:
+            if path.startswith(QUOTA_SUBTREE):
+                self._quota_deleted(path)
+            self._count_quota(path, -size, -1)
+        watches = self.watches
+        if watches.data.paths or watches.children.paths:
+            acls = {path: acl, parent: self.acl_of(parent)}
+            for watcher, event, at in watches.node_deleted(path, parent):
+                self.notify(watcher, event, at, zxid, acls[at])
+
+    def _set_acl(self, zxid: int, edit: Edit) -> None:
+        _, path, record, acl = edit
+        if self._saved is not None:
+            self._save(path, self.nodes[path])
+        if path in self.acls:
+            self.acl_table.release(self.acls.pop(path))
+        if acl != OPEN_ACL:
+            self.acls[path] = self.acl_table.intern(acl)
+        self.nodes[path] = self._fresh(path, record)
+
+    def _touch_parent(self, zxid: int, edit: Edit) -> None:
+        _, path, record = edit
+        if self._saved is not None:
+            self._save(path, self.nodes[path])
+        self.nodes[path] = self._fresh(path, record)
+
+    def _fresh(self, path: bytes, record: bytes) -> bytes:
+        """`record` with the node's present data: quota statistics change outside of any transaction."""
+        if path.startswith(QUOTA_SUBTREE):
+            return with_blob(record, blob_of(self.nodes[path]))
+        return record
+
+    # --- who owns what
+
+    def _own(self, path: bytes, owner: int) -> None:
+        what = kind(owner, self.extended_types)
+        if what is EphemeralKind.NORMAL:
+            self.ephemerals.setdefault(owner, {})[path] = None
+        elif what is EphemeralKind.CONTAINER:
+            self.containers[path] = None
+        elif what is EphemeralKind.TTL:
+            self.ttls[path] = None
+
+    def _disown(self, path: bytes, owner: int) -> None:
+        what = kind(owner, self.extended_types)
+        if what is EphemeralKind.NORMAL:
+            paths = self.ephemerals.get(owner)
+            if paths is not None:
+                paths.pop(path, None)
+                if not paths:
+                    del self.ephemerals[owner]
+        elif what is EphemeralKind.CONTAINER:
+            self.containers.pop(path, None)
+        elif what is EphemeralKind.TTL:
+            self.ttls.pop(path, None)
+
+    # --- quotas
+
+    def _quota_created(self, path: bytes) -> None:
+        limited = quota.limited_path(path)
+        if limited is not None:
+            self.quotas.add(limited)
+        counted = quota.counted_path(path)
+        if counted is not None:
+            self._recount_quota(counted)
+
+    def _quota_deleted(self, path: bytes) -> None:
+        limited = quota.limited_path(path)
+        if limited is not None:
+            self.quotas.discard(limited)
+
+    def _recount_quota(self, path: bytes) -> None:
+        """Write the true count and size of a subtree into its statistics node."""
+        stats = quota.stat_path(path)
+        if stats not in self.nodes:
+            return
+        count = size = 0
+        level = [path] if path in self.nodes else []
+        while level:
+            at = level.pop()
+            count += 1
+            size += _data_size(self.nodes[at])
+            level.extend(self.children.get(at, ()))
+        self._write_stats(stats, quota.usage(count, size))
+
+    def _count_quota(self, path: bytes, size: int, count: int) -> None:
+        prefix = self.quotas.longest_prefix(path)
+        if prefix is None:
+            return
+        stats = quota.stat_path(prefix)
+        record = self.nodes.get(stats)
+        if record is not None:
+            self._write_stats(stats, quota.add_usage(data_of(record), count, size))
+
+    def _write_stats(self, stats: bytes, data: bytes) -> None:
+        old = self.nodes[stats]
+        if self._saved is not None:
+            self._save(stats, old)
+        new = with_blob(old, LENGTH.pack(len(data)) + data)
+        self.nodes[stats] = new
+        self.data_size += len(new) - len(old)
+
+    # --- snapshots and restoring
+
+    def _save(self, path: bytes, record: bytes) -> None:
+        saved = self._saved
+        if saved is not None and path not in saved:
+            saved[path] = (record, self.acls.get(path, OPEN_ID))
+
+    def begin_snapshot(self) -> Iterator[tuple[bytes, bytes, int]]:
+        """(path, record, ACL id) of every node as of now, parents first, read while commits go on.
+
+        One at a time; exhaust or close the iterator to stop the saving of replaced records.
+        """
+        assert self._saved is None, "a snapshot is being taken already"
+        paths = list(self.nodes)
+        saved = self._saved = {}
+        return self._snapshot(paths, saved)
+
+    def _snapshot(
+        self, paths: list[bytes], saved: dict[bytes, tuple[bytes, int]]
+    ) -> Iterator[tuple[bytes, bytes, int]]:
+        nodes, acls = self.nodes, self.acls
+        try:
+            for path in paths:
+                if path in saved:
+                    record, acl_id = saved[path]
+                    yield path, record, acl_id
+                else:
+                    yield path, nodes[path], acls.get(path, OPEN_ID)
+        finally:
+            self._saved = None
+
+    def restore(
+        self,
+        acls: Iterable[tuple[int, Acl]],
+        nodes: Iterable[tuple[bytes, bytes, int]],
+        zxid: int,
+    ) -> None:
+        """Become what a snapshot says: (path, record without children, ACL id), parents first.
+
+        Raises InvalidSnapshot's cause as ValueError where a node has no parent.
+        """
+        self.__init__(  # type: ignore[misc]
+            self.notify, digest=self.digest_enabled, extended_types=self.extended_types
+        )
+        table, children = self.nodes, self.children
+        table.clear()
+        children.clear()
+        self.acls.clear()
+        self.acl_table.load(acls)
+        get_kids = children.get
+        for path, record, acl_id in nodes:
+            if path != b"/":
+                parent = path[: path.rfind(b"/")] or b"/"
+                kids = get_kids(parent)
+                if kids is None:
+                    if parent not in table:
+                        raise ValueError(f"node {path!r} comes before its parent")
+                    kids = children[parent] = {}
+                kids[path] = None
+            table[path] = record
+            if acl_id != OPEN_ID:
+                acl_id = self.acl_table.acquire(acl_id)
+                if acl_id != OPEN_ID:
+                    self.acls[path] = acl_id
+            owner = owner_of(record)
+            if owner:
+                self._own(path, owner)
+        for path, kids in children.items():
+            table[path] = with_children(table[path], len(kids))
+        self.acl_table.purge_unused()
+        self.last_zxid = zxid
+        for path in [p for p in table if p.startswith(QUOTA_SUBTREE)]:
+            limited = quota.limited_path(path)
+            if limited is not None:
+                self._recount_quota(limited)
+                self.quotas.add(limited)
+        self._recount()
+
+
+def _data_size(record: bytes) -> int:
+    return len(record) - 72
+
+
+_COMMIT: dict[int, Callable[[DataTree, int, Edit], None]] = {
+    CREATE: DataTree._create,
+    DELETE: DataTree._delete,
+    SET_ACL: DataTree._set_acl,
+    PARENT: DataTree._touch_parent,
+}

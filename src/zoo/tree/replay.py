@@ -1,0 +1,122 @@
+"""Logged transactions onto the tree: what recovery does now, and what a learner will do.
+
+Each transaction is built by the same builders as on the server that prepared it, over an overlay that is otherwise
+empty, and committed at once. An edit that cannot be built (the node is there already, or gone) is not an error
+here: a snapshot of Java's is taken while transactions go on and may contain their effect. What such a
+transaction still owes the parent is made up for, and the rest is left as it is, as Java's replay does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from zoo.errors import Code, KeeperError
+from zoo.jute import ephemeral
+from zoo.jute.operations import Op
+from zoo.jute.txns import LoggedTxn, decode_body, decode_txn
+from zoo.tree import changes
+from zoo.tree.outstanding import Edit, Outstanding
+from zoo.tree.record import DIGEST_VERSION, EMPTY_BLOB, LENGTH, NULL_BLOB
+
+_CREATES = (Op.create, Op.create2, Op.createContainer, Op.createTTL)
+_DELETES = (Op.delete, Op.deleteContainer)
+
+
+class Replayed(NamedTuple):
+    """What a transaction did besides changing nodes. `digest_ok` is None where it could not be compared."""
+
+    zxid: int
+    opens: tuple[int, int] | None
+    closes: int
+    digest_ok: bool | None
+
+
+def replay(view: Outstanding, entry: bytes) -> Replayed:
+    """Apply one log entry and commit it. Raises JuteError for an entry that is no transaction."""
+    txn = decode_txn(entry)
+    header = txn.header
+    edits = tuple(_edits(view, txn))
+    tree = view.tree
+    tree.commit(header.zxid, edits)
+    view.committed(edits)
+    tree.digest = view.digest
+    opens = (header.client_id, txn.record.timeout) if header.type == Op.createSession else None
+    closes = header.client_id if header.type == Op.closeSession else 0
+    digest_ok = None
+    if tree.digest_enabled and txn.digest is not None and txn.digest.version == DIGEST_VERSION:
+        digest_ok = txn.digest.tree_digest == tree.digest
+    return Replayed(header.zxid, opens, closes, digest_ok)
+
+
+def _edits(view: Outstanding, txn: LoggedTxn) -> list[Edit]:
+    header, record = txn.header, txn.record
+    if header.type == Op.multi:
+        parts = [] if any(part.type == Op.error for part in record.txns) else record.txns
+        edits: list[Edit] = []
+        for part in parts:
+            edits += _part(view, header, part.type, decode_body(part.type, part.data))
+        return edits
+    if header.type == Op.closeSession:
+        return _close(view, header, record)
+    return _part(view, header, header.type, record)
+
+
+def _part(view: Outstanding, header: Any, kind: int, txn: Any) -> list[Edit]:
+    zxid, time = header.zxid, header.time
+    try:
+        if kind in (Op.setData, Op.reconfig):
+            blob = _blob(txn.data)
+            return [changes.set_data(view, txn.path, blob, txn.version, zxid, time)]
+        if kind in _CREATES:
+            return [_create(view, header, kind, txn)]
+        if kind in _DELETES:
+            return [changes.delete(view, txn.path, zxid)]
+        if kind == Op.setACL:
+            return [changes.set_acl(view, txn.path, tuple(txn.acl or ()), txn.version)]
+    except KeeperError as refusal:
+        if kind in _DELETES:
+            return list(changes.touch_parent(view, txn.path, -1, zxid))
+        if kind == Op.create and refusal.code == Code.NODEEXISTS:
+            return list(changes.touch_parent(view, txn.path, txn.parent_cversion, zxid))
+    return []
+
+
+def _create(view: Outstanding, header: Any, kind: int, txn: Any) -> Edit:
+    owner = 0
+    if kind == Op.createContainer:
+        owner = ephemeral.CONTAINER_OWNER
+    elif kind == Op.createTTL:
+        owner = ephemeral.ttl_owner(txn.ttl)
+    elif txn.ephemeral:
+        owner = header.client_id
+    acl = tuple(txn.acl or ())
+    return changes.create(
+        view,
+        txn.path,
+        _blob(txn.data),
+        acl,
+        owner,
+        txn.parent_cversion,
+        header.zxid,
+        header.time,
+    )
+
+
+def _close(view: Outstanding, header: Any, record: Any) -> list[Edit]:
+    """The session's ephemerals as the transaction lists them, then any that it does not."""
+    listed = [] if record is None else record.paths_to_delete
+    edits: list[Edit] = []
+    for path in listed:
+        try:
+            edits.append(changes.delete(view, path, header.zxid))
+        except KeeperError:
+            edits += changes.touch_parent(view, path, -1, header.zxid)
+    for path in view.ephemerals_of(header.client_id):
+        edits.append(changes.delete(view, path, header.zxid))
+    return edits
+
+
+def _blob(data: bytes | None) -> bytes:
+    if data is None:
+        return NULL_BLOB
+    return LENGTH.pack(len(data)) + data if data else EMPTY_BLOB
