@@ -244,12 +244,13 @@ def untested(modules: Iterable[str], tests: Iterable[str]) -> Complaints:
 
 
 def unused(sources: dict[str, str], entry_points: Iterable[str]) -> Complaints:
-    """Modules (dotted name -> source) that no other module of the package imports."""
+    """Modules (dotted name -> source) that no other module imports; bare packages may wait."""
     used = set(entry_points)
     for module, source in sources.items():
         for _, imported, name in imports(ast.parse(source)):
             used |= {imported, f"{imported}.{name}"} - {module}
     packages = {module.rpartition(".")[0] for module in sources} | {"zoo"}
+    packages |= {module for module, source in sources.items() if len(ast.parse(source).body) < 2}
     for module in sources:
         if module not in used and module not in packages and not module.endswith(".__main__"):
             yield f"{module}: no module imports it"
