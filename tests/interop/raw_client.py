@@ -79,7 +79,7 @@ def parse_handshake(frame: bytes) -> Handshake:
 class Link:
     """One TCP connection: frames out, frames in."""
 
-    def __init__(self, address: tuple[str, int], timeout_s: float = 5.0) -> None:
+    def __init__(self, address: tuple[str, int], timeout_s: float = 3.0) -> None:
         self._socket = socket.create_connection(address, timeout=timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A kernel timeout on a blocking socket costs one system call per read, settimeout two.

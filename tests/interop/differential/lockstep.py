@@ -134,8 +134,12 @@ def _signature(left: Any, right: Any) -> str:
 
 
 def _kind(value: Any) -> Any:
-    """An offset of a zxid says only that it is one."""
-    return "+n" if isinstance(value, str) and value.startswith("+") else value
+    """Offsets of zxids, owners and paths say only what they are."""
+    if not isinstance(value, str):
+        return value
+    value = "0x..." if len(value) > 3 and value.startswith("0x") else value
+    value = "+n" if value.startswith("+") else value
+    return "path" if "/" in value else value
 
 
 def shown(steps: Sequence[Step], difference: Difference | None = None) -> str:

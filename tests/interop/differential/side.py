@@ -9,7 +9,7 @@ from typing import Any
 from tests.interop.differential.admin import Admin
 from tests.interop.differential.generator import Step
 from tests.interop.differential.view import View
-from tests.interop.differential.wire import EVENT, OPERATIONS, Decoder, Encoder
+from tests.interop.differential.wire import CLOSING, EVENT, OPERATIONS, Decoder, Encoder
 from tests.interop.raw_client import (
     NOTIFICATION_XID,
     PING,
@@ -82,7 +82,7 @@ class Side:
         if step["do"] == "connect":
             return [self._guarded(slot, self._handshake)]
         heard: list[Any] = []
-        closing = any(request[0] == "close" for request in step.get("requests", ()))
+        closing = any(request[0] in CLOSING for request in step.get("requests", ()))
         while slot.link and (slot.waiting or (closing and step["do"] == "send")):
             heard.append(self._guarded(slot, self._frame))
         return heard

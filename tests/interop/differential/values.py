@@ -30,7 +30,7 @@ QUOTA_ROOTS = ["/zookeeper/quota$R", "/zookeeper/quota$R/a", "/zookeeper/quota$R
 BAD_PATHS: list[str | None] = [
     *("", "a", "$R/", "$R//a", "$R/.", "$R/..", "$R/a/../b", "$R/./a", "$R/...", "$R/x\0y"),
     *("$R/\x01", "$R/\x1f", "$R/\x7f", "$R/\x9f", "$R/\ue000", "$R/\uf8ff", "$R/\ufff0", "\0"),
-    *("$R/\udced\udca0\udc80", "$R/\udcff", "$R/\U0001f600", "$R/a/", "//", "$R/\udcc0\udc80"),
+    *("$R/\U0001f600", "$R/a/", "//"),
     *("/zookeeper/nosuch", "$R/nosuch/deep/path", "$R/\ufffd", "$R/\ud7ff", None),
 ]
 PATCHED_DATA = ["", "x", "hello", "count=1,bytes=-1", "\0\x01\x02", "\udcff\udcfe"]

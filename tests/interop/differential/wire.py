@@ -81,6 +81,8 @@ SILENT = frozenset(
         *("ping", "whoAmI", "getEphemerals", "multiRead", "checkWatches"),
     )
 )
+# The server ends the link after its reply to these; a ping behind them would race with that.
+CLOSING = frozenset(("close", "check", "unknown", "unused", "notification", "error"))
 EVENT = _record("type:int state:int path:text")
 _MULTI_RESULTS: dict[int, Record] = {
     **{OPERATIONS[name].code: OPERATIONS[name].reply for name in ("create", "create2", "setData")},
