@@ -99,7 +99,9 @@ class Client:
                 self.events.put((kind, path.decode()))
 
         self._watcher = WATCHER(hear)  # kept alive: the library holds only its address
-        self._open_acl = ctypes.addressof((ctypes.c_byte * 16).in_dll(self._c, "ZOO_OPEN_ACL_UNSAFE"))
+        self._open_acl = ctypes.addressof(
+            (ctypes.c_byte * 16).in_dll(self._c, "ZOO_OPEN_ACL_UNSAFE")
+        )
         handle = self._c.zookeeper_init(address.encode(), self._watcher, timeout_ms, None, None, 0)
         assert handle, "zookeeper_init failed"
         self._handle = handle
@@ -161,19 +163,18 @@ class Client:
         ops, results = (Operation * count)(), (Result * count)()
         buffers = [ctypes.create_string_buffer(512) for _ in operations]
         stats = [Stat() for _ in operations]
-        for op, row, made, stat in zip(ops, operations, buffers, stats, strict=True):
-            name, path, *rest = row
+        paths = [row[1].encode() for row in operations]  # the operations hold their addresses
+        for op, row, path, made, stat in zip(ops, operations, paths, buffers, stats, strict=True):
+            name, _, *rest = row
             if name == "create":
                 data, flags = rest
                 self._c.zoo_create_op_init(
-                    *(byref(op), path.encode(), data, len(data), self._open_acl, flags, made, 512)
+                    *(byref(op), path, data, len(data), self._open_acl, flags, made, 512)
                 )
             elif name == "set":
                 data, version = rest
-                self._c.zoo_set_op_init(
-                    byref(op), path.encode(), data, len(data), version, byref(stat)
-                )
+                self._c.zoo_set_op_init(byref(op), path, data, len(data), version, byref(stat))
             else:
-                getattr(self._c, f"zoo_{name}_op_init")(byref(op), path.encode(), rest[0])
+                getattr(self._c, f"zoo_{name}_op_init")(byref(op), path, rest[0])
         code = int(self._c.zoo_multi(self._handle, count, ops, results))
         return code, [r.error for r in results], [b.value.decode() for b in buffers if b.value]

@@ -1,8 +1,10 @@
 """kazoo's own test suite against one server, Apache ZooKeeper's or ours.
 
-    python -m tests.interop.kazoo_suite run {java,zoo} [TESTFILE ...]   run and print the outcomes
-    python -m tests.interop.kazoo_suite baseline [--runs N]             rewrite kazoo_baseline.txt from Java
-    python -m tests.interop.kazoo_suite compare [TESTFILE ...]          run Zoo, name what passes only on Java
+    python -m tests.interop.kazoo_suite run [-v] {java,zoo} [TEST ...]   print what does not pass
+    python -m tests.interop.kazoo_suite baseline [--runs N]   rewrite kazoo_baseline.txt from Java
+    python -m tests.interop.kazoo_suite compare [TEST ...]    name what passes only on Java
+
+TEST is a file of kazoo.tests, or one test of it as in kazoo_baseline.txt.
 
 kazoo starts its servers through `kazoo.testing.common`. This module is also a pytest plugin
 (`-p tests.interop.kazoo_suite`) that replaces that launcher: the same zoo.cfg is handed to the Java
@@ -161,7 +163,7 @@ def suite_dir() -> Path:
 def run_suite(
     kind: str, tests: list[str] | None = None, timeout: float = 1800
 ) -> tuple[Outcomes, str]:
-    """Run kazoo's suite (or the given files or node ids of it); outcome by test id, and the text."""
+    """Run kazoo's suite, or the given tests of it; outcome by test id, and pytest's text."""
     base = suite_dir()
     with tempfile.TemporaryDirectory(prefix="zoo-kazoo-") as tmp:
         outcomes_file = Path(tmp, "outcomes.json")
@@ -178,9 +180,11 @@ def run_suite(
         }
         targets = [f"{base}/{name}" for name in tests] if tests else [str(base)]
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "tests.interop.kazoo_suite", "-q"]
-            + ["-p", "no:cacheprovider", "--tb=short", f"--rootdir={base.parent.parent}", "-c"]
-            + [os.devnull, *targets],
+            [
+                *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-c", os.devnull),
+                *("-p", "tests.interop.kazoo_suite", "-p", "no:cacheprovider"),
+                *(f"--rootdir={base.parent.parent}", *targets),
+            ],
             env=environment,
             cwd=tmp,
             capture_output=True,
@@ -208,7 +212,7 @@ def make_baseline(runs: int) -> list[str]:
     tests = sorted(passing or ())
     head = (
         f"# {len(tests)} tests of kazoo.tests that pass on one Apache ZooKeeper 3.9.5 server\n"
-        f"# (in each of {runs} runs). Rewritten by `python -m tests.interop.kazoo_suite baseline`.\n"
+        f"# (in each of {runs} runs); made by `python -m tests.interop.kazoo_suite baseline`\n"
     )
     BASELINE.write_text(head + "".join(f"{test}\n" for test in tests))
     return tests

@@ -133,7 +133,7 @@ def test_cli_creates_reads_and_deletes(shell: Shell) -> None:
     *events, answer = shell("delete /a")  # get and ls of cli_mt always leave a watch
     assert answer == "/a: rc = 0"
     assert sorted(event.split()[1] for event in events) == ["CHILD_EVENT", "DELETED_EVENT"]
-    assert shell("sync /") == ["/: rc = 0"]
+    assert shell("sync /") == ["[/]: rc = 0", "name = /"]
 
 
 def test_cli_makes_every_kind_of_node(shell: Shell) -> None:
