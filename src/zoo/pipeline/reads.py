@@ -68,9 +68,15 @@ class Reads:
 
     def get_data(self, requester: Reader, payload: bytes) -> bytes:
         request = decode(GetDataRequest, payload)
-        record = self._record(requester, request.path)
+        path = request.path
+        record = self._record(requester, path)
         if request.watch:
-            self.tree.watches.data.add(request.path, requester)
+            self.tree.watches.data.add(path, requester)
+        return self._shown(path, record)
+
+    def _shown(self, path: bytes, record: bytes) -> bytes:
+        if path in self.tree.veiled:
+            return record[:-STAT_SIZE] + self.tree.shown_stat(path, record)
         return record
 
     def exists(self, requester: Reader, payload: bytes) -> bytes:
@@ -86,7 +92,7 @@ class Reads:
         record = self._record(requester, path)
         if request.watch:
             self.tree.watches.data.add(path, requester)
-        return record[-STAT_SIZE:]
+        return self.tree.shown_stat(path, record)
 
     def get_acl(self, requester: Reader, payload: bytes) -> bytes:
         path = decode(GetACLRequest, payload).path
@@ -94,7 +100,7 @@ class Reads:
         acl = self.tree.acl_of(path or b"/")
         if acl is not OPEN_ACL and not self.access.permits(requester, acl, Perms.ADMIN, path):
             acl = self.access.mask(acl)
-        return encode_acl(acl) + record[-STAT_SIZE:]
+        return encode_acl(acl) + self.tree.shown_stat(path, record)
 
     # --- children
 
@@ -122,10 +128,11 @@ class Reads:
 
     def get_children2(self, requester: Reader, payload: bytes) -> bytes:
         request = decode(GetChildrenRequest, payload)
-        record = self._record(requester, request.path)
+        path = request.path
+        record = self._record(requester, path)
         if request.watch:
-            self.tree.watches.children.add(request.path, requester)
-        return self._names(request.path) + record[-STAT_SIZE:]
+            self.tree.watches.children.add(path, requester)
+        return self._names(path) + self.tree.shown_stat(path, record)
 
     def get_all_children_number(self, requester: Reader, payload: bytes) -> bytes:
         path = decode(GetAllChildrenNumberRequest, payload).path
@@ -216,7 +223,10 @@ class Reads:
                 parts.append(ERROR_BODY.pack(refusal.code))
                 continue
             parts.append(MULTI_HEADER.pack(op, False, 0))
-            parts.append(record if op == Op.getData else self._names(request.path))
+            if op == Op.getData:
+                parts.append(self._shown(request.path, record))
+            else:
+                parts.append(self._names(request.path))
         parts.append(MULTI_END)
         return b"".join(parts)
 

@@ -32,6 +32,7 @@ from zoo.tree.record import (
     data_of,
     owner_of,
     stat_of,
+    without_owner,
 )
 
 _VERSION_AT_END = STAT_SIZE - 32  # version starts this many bytes before the end of a record
@@ -130,7 +131,7 @@ class Writes:
         version = version + 1 if version != MAX_INT32 else -MAX_INT32 - 1
         edit = changes.set_data(view, path, blob, version, zxid, time)
         body = pack_int(len(path)) + path + blob + pack_int(version)
-        return Done(Op.setData, body, (edit,), edit[2][-STAT_SIZE:])
+        return Done(Op.setData, body, (edit,), self.tree.shown_stat(path, edit[2]))
 
     def create(
         self,
@@ -194,7 +195,8 @@ class Writes:
             body += _CREATE_TAIL.pack(mode.is_ephemeral, creates + 1)
         reply = ustring(path)
         if op != Op.create:
-            reply += edit[2][-STAT_SIZE:]
+            stat = edit[2][-STAT_SIZE:]
+            reply += without_owner(stat) if owner and not mode.is_ephemeral else stat
         return Done(op, body, (edit,), reply)
 
     def delete(self, requester: Requester, zxid: int, path: bytes, expected: int) -> Done:
@@ -242,7 +244,7 @@ class Writes:
             raise KeeperError(Code.BADVERSION)
         edit = changes.set_acl(self.view, path, fixed, aversion + 1)
         body = ustring(path) + encode_acl(fixed) + pack_int(aversion + 1)
-        return Done(Op.setACL, body, (edit,), edit[2][-STAT_SIZE:])
+        return Done(Op.setACL, body, (edit,), self.tree.shown_stat(path, edit[2]))
 
     def check(self, requester: Requester, path: bytes, expected: int) -> Done:
         self._check_session(requester)

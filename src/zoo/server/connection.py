@@ -121,7 +121,7 @@ class ClientConnection:
 
     def _requests(self, buf: bytes) -> None:
         core = self.core
-        nodes, acls = core.tree.nodes, core.tree.acls
+        nodes, veiled = core.tree.nodes, core.tree.veiled
         zxid = core.tree.last_zxid
         out, waiting = self.out, self.waiting
         append = out.append
@@ -145,7 +145,7 @@ class ClientConnection:
                 path_stop = pos + 16 + unpack_length(buf, pos + 12)[0]
                 if path_stop == stop - 1 and not buf[path_stop]:
                     path = buf[pos + 16 : path_stop]
-                    if path in nodes and path not in acls:
+                    if path in nodes and path not in veiled:
                         record = nodes[path]
                         if op == EXISTS:
                             record = record[-STAT_SIZE:]

@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.auth.registry import AuthRegistry
 from zoo.config import Config
@@ -39,8 +38,12 @@ from zoo.tree.record import DIGEST_VERSION
 from zoo.zab.ready import Ready
 from zoo.zab.standalone import Standalone
 
+if TYPE_CHECKING:
+    from random import Random
+
 log = logging.getLogger(__name__)
 
+_SERVER_ID = 1  # what ZooKeeper puts into the session ids of a server without myid
 DEFAULT_MAX_UNSENT = 1 << 20
 
 
@@ -90,7 +93,7 @@ class ServerCore:
         self.role = Standalone(tree.last_zxid)
         self.prep = Prep(writes, self.role)
         self.reaper = Reaper(config, tree)
-        self.ids = SessionIds(0, wall_ms)
+        self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
         self.connections: dict[ClientConnection, None] = {}
         self.per_ip: dict[str, int] = {}

@@ -26,6 +26,7 @@ from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit
 from zoo.tree.record import (
     EMPTY_BLOB,
     LENGTH,
+    STAT_SIZE,
     blob_of,
     data_of,
     new_record,
@@ -34,6 +35,7 @@ from zoo.tree.record import (
     with_blob,
     with_children,
     with_new_child,
+    without_owner,
 )
 from zoo.tree.watches import Watches
 
@@ -60,6 +62,9 @@ class DataTree:
         self.children: dict[bytes, dict[bytes, None]] = {}
         self.acl_table = AclTable()
         self.acls: dict[bytes, int] = {}
+        # Paths whose record may not be shown to everybody as it stands: an ACL of their own, or an
+        # ephemeralOwner that means a container or a TTL. Reads of all others need no second look.
+        self.veiled: dict[bytes, None] = {}
         self.ephemerals: dict[int, dict[bytes, None]] = {}
         self.containers: dict[bytes, None] = {}
         self.ttls: dict[bytes, None] = {}
@@ -80,7 +85,7 @@ class DataTree:
             self.children.setdefault(parent, {})[path] = None
             # These have no create behind them, so ZooKeeper counts none.
             self.nodes[parent] = with_new_child(self.nodes[parent], 0, 0)
-        self.acls[CONFIG_NODE] = self.acl_table.intern(READ_ACL_UNSAFE)
+        self._guard(CONFIG_NODE, READ_ACL_UNSAFE)
         self._recount()
 
     def _recount(self) -> None:
@@ -95,6 +100,15 @@ class DataTree:
         """The ACL of an existing node."""
         acl_id = self.acls.get(path)
         return OPEN_ACL if acl_id is None else self.acl_table.get(acl_id)
+
+    def shown_stat(self, path: bytes, record: bytes) -> bytes:
+        """The Stat in `record` as clients see it: who reaps a container or TTL node is not shown."""
+        stat = record[-STAT_SIZE:]
+        if path in self.veiled:
+            owner = owner_of(stat)
+            if owner and kind(owner, self.extended_types) is not EphemeralKind.NORMAL:
+                return without_owner(stat)
+        return stat
 
     def ephemeral_count(self) -> int:
         return sum(map(len, self.ephemerals.values()))
@@ -155,7 +169,7 @@ class DataTree:
         size = _data_size(record)
         self.data_size += len(path) + size
         if acl is not OPEN_ACL and acl != OPEN_ACL:
-            self.acls[path] = self.acl_table.intern(acl)
+            self._guard(path, acl)
         if owner:
             self._own(path, owner)
         if path.startswith(QUOTA_SUBTREE):
@@ -185,6 +199,7 @@ class DataTree:
         owner = owner_of(record)
         if owner:
             self._disown(path, owner)
+        self.veiled.pop(path, None)
         size = _data_size(record)
         self.data_size -= len(path) + size
         if self.quotas:
@@ -203,8 +218,10 @@ class DataTree:
             self._save(path, self.nodes[path])
         if path in self.acls:
             self.acl_table.release(self.acls.pop(path))
+            if path not in self.containers and path not in self.ttls:
+                del self.veiled[path]
         if acl != OPEN_ACL:
-            self.acls[path] = self.acl_table.intern(acl)
+            self._guard(path, acl)
         self.nodes[path] = self._fresh(path, record)
 
     def _touch_parent(self, zxid: int, edit: Edit) -> None:
@@ -219,6 +236,10 @@ class DataTree:
             return with_blob(record, blob_of(self.nodes[path]))
         return record
 
+    def _guard(self, path: bytes, acl: Acl) -> None:
+        self.acls[path] = self.acl_table.intern(acl)
+        self.veiled[path] = None
+
     # --- who owns what
 
     def _own(self, path: bytes, owner: int) -> None:
@@ -226,9 +247,9 @@ class DataTree:
         if what is EphemeralKind.NORMAL:
             self.ephemerals.setdefault(owner, {})[path] = None
         elif what is EphemeralKind.CONTAINER:
-            self.containers[path] = None
+            self.containers[path] = self.veiled[path] = None
         elif what is EphemeralKind.TTL:
-            self.ttls[path] = None
+            self.ttls[path] = self.veiled[path] = None
 
     def _disown(self, path: bytes, owner: int) -> None:
         what = kind(owner, self.extended_types)
@@ -337,6 +358,7 @@ class DataTree:
         table.clear()
         children.clear()
         self.acls.clear()
+        self.veiled.clear()
         self.acl_table.load(acls)
         get_kids = children.get
         for path, record, acl_id in nodes:
@@ -353,6 +375,7 @@ class DataTree:
                 acl_id = self.acl_table.acquire(acl_id)
                 if acl_id != OPEN_ID:
                     self.acls[path] = acl_id
+                    self.veiled[path] = None
             owner = owner_of(record)
             if owner:
                 self._own(path, owner)

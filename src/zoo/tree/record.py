@@ -25,6 +25,7 @@ MAX_INT32 = 0x7FFFFFFF
 _DIGEST_STAT = Struct(">qqqqqiiiq")
 _OWNER_AT_END = 24  # ephemeralOwner starts this many bytes before the end of a record
 _OWNER = Struct(">q")
+_NO_OWNER = bytes(8)
 _COUNT = Struct(">i")
 
 SYSTEM_SUBTREE = b"/zookeeper/"
@@ -182,6 +183,11 @@ def without_child(record: bytes, zxid: int) -> bytes:
         count,
         max(pzxid, zxid),
     )
+
+
+def without_owner(stat: bytes) -> bytes:
+    """A wire Stat with ephemeralOwner 0."""
+    return stat[:-_OWNER_AT_END] + _NO_OWNER + stat[8 - _OWNER_AT_END :]
 
 
 def node_digest(path: bytes, record: bytes) -> int:
