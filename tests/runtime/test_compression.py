@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import sys
@@ -56,10 +57,8 @@ def test_garbage_is_unreadable(method: str, garbage: bytes) -> None:
     front = compress(method, [b"hello"])[: 10 if method == "gz" else 16]
     with pytest.raises(SnapshotUnreadable):
         decompress(method, garbage)
-    try:
-        decompress(method, front + garbage)
-    except SnapshotUnreadable as error:
-        assert str(error)
+    with contextlib.suppress(SnapshotUnreadable):  # and nothing else escapes
+        assert decompress(method, front + garbage) is not None
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

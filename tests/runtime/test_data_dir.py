@@ -47,7 +47,7 @@ def test_a_data_dir_that_names_the_version_directory(tmp_path: Path) -> None:
 
 def test_an_unknown_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "version-3").mkdir()
-    with pytest.raises(DataDirError, match="version-3.*knows only version-2"):
+    with pytest.raises(DataDirError, match=r"version-3.*knows only version-2"):
         prepare(tmp_path)
 
 
