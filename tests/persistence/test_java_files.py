@@ -7,6 +7,7 @@ import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha1
+from itertools import pairwise
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -196,7 +197,7 @@ def test_java_logs_have_no_gap_but_repeat_zxids_for_undecodable_requests(java: S
         reader = storage.read_log(log.name)
         records += [(z, HEADER.unpack_from(e)[4]) for z, _, e in LogScanner(reader.read, log.name)]
         reader.close()
-    repeats = [now[1] for before, now in zip(records, records[1:]) if now[0] == before[0]]
+    repeats = [now[1] for before, now in pairwise(records) if now[0] == before[0]]
     zxids = sorted({zxid for zxid, _ in records})
     assert len(repeats) >= 4
     assert set(repeats) == {ERROR}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -200,6 +201,35 @@ def test_logs_and_snapshots_sort_by_number_and_others_are_ignored(tmp_path: Path
         ("snapshot.9.gz", 9, "gz"), ("snapshot.a", 10, ""), ("snapshot.100.snappy", 256, "snappy"),
     ]  # fmt: skip
     storage.close()
+
+
+def test_appending_nothing_makes_no_log(storage: FileStorage) -> None:
+    storage.append(b"", 7)
+    storage.sync()
+    assert storage.logs() == []
+
+
+def test_sync_in_one_thread_beside_append_and_roll_in_another(storage: FileStorage) -> None:
+    stop = Event()
+    failures: list[BaseException] = []
+
+    def keep_syncing() -> None:
+        try:
+            while not stop.is_set():
+                storage.sync()
+        except BaseException as failure:
+            failures.append(failure)
+
+    thread = Thread(target=keep_syncing)
+    thread.start()
+    for zxid in range(1, 600):
+        append(storage, zxid)
+        if zxid % 7 == 0:
+            storage.roll()
+    stop.set()
+    thread.join()
+    assert failures == []
+    assert replayed(storage) == list(range(1, 600))
 
 
 # --- faults ---------------------------------------------------------------------------------------

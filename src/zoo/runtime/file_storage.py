@@ -175,6 +175,8 @@ class FileStorage:
     # --- the log being written ------------------------------------------------------------------
 
     def append(self, records: bytes, zxid: int) -> None:
+        if not records:
+            return  # no log may come into being whose name nothing in it bears
         log = self._log or self._create_log(zxid)
         with self._write("write to", log.path):
             if log.position + len(records) + ALLOCATION_MARGIN > log.allocated:
