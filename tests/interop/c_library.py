@@ -29,6 +29,10 @@ class Stat(Structure):
         ("pzxid", c_int64),
     )
 
+    def fields(self) -> dict[str, int]:
+        """By name: the bytes of the structure hold padding."""
+        return {name: getattr(self, name) for name, _ in self._fields_}
+
 
 class Operation(Structure):
     """zoo_op_t: the type, then a union filled by zoo_*_op_init; 64 bytes is its largest member."""

@@ -194,8 +194,14 @@ def normalised(text: str, server: Server) -> list[str]:
         text,
     )
     text = re.sub(r"\nWATCHER::\n\n(WatchedEvent .*)\n", r"\n\1\n", text)
+    text = re.sub(r"(?<=^Auth scheme: User\n)(?:\w+: \S+\n)+", _sorted_lines, text, flags=re.M)
     lines = [line.rstrip() for line in text.splitlines()]
     return [line for line in lines if line]
+
+
+def _sorted_lines(found: re.Match[str]) -> str:
+    """whoami lists identities in hash order."""
+    return "".join(sorted(found[0].splitlines(keepends=True)))
 
 
 def split_events(lines: list[str]) -> tuple[list[str], list[str]]:
