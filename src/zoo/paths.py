@@ -18,9 +18,7 @@ _plain = re.compile(rb"(?:/[\x20-\x2d\x30-\x7e][\x20-\x2e\x30-\x7e]*+)++|/").ful
 
 # Two searches and not one: each begins with something the regex engine can skip to, which keeps a
 # hostile path of a megabyte cheap. U+10000 and above are surrogate pairs in Java.
-_wrong_char = re.compile(
-    "[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]"
-).search
+_wrong_char = re.compile("[\0-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\uffff\U00010000-\U0010ffff]").search
 _wrong_component = re.compile(r"/((?=/)|\.\.?(?=/|\Z))").search
 
 

@@ -1,8 +1,9 @@
 """The operations of a multi as the server reads them, and the pieces its replies are made of.
 
-Which operation a create in a multi really is depends on its flags: a container's flag makes any of them a
-createContainer, and a createTTL without a TTL's flag is an ordinary create. A flag that does not exist, or a TTL's
-flag where no TTL can be given, makes the whole multi unreadable. All this is as Java's Op and MultiOperationRecord.
+Which operation a create in a multi really is depends on its flags: a container's flag makes any of
+them a createContainer, and a createTTL without a TTL's flag is an ordinary create. A flag that does
+not exist, or a TTL's flag where no TTL can be given, makes the whole multi unreadable. All this is
+as Java's Op and MultiOperationRecord.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """From a write request to a transaction.
 
-Theory of operation. Preparation checks a request against the newest state, prepared changes included, and turns
-it into a `Proposal`: the serialized transaction for the log, the edits to commit, the reply. It happens in the
-order of arrival, one request at a time, and every request that can be decoded takes a zxid, refused ones too:
-their transaction is an ErrorTxn. (ZooKeeper does so, and clients see the zxid of the refusal.)
+Theory of operation. Preparation checks a request against the newest state, prepared changes
+included, and turns it into a `Proposal`: the serialized transaction for the log, the edits to
+commit, the reply. It happens in the order of arrival, one request at a time, and every request that
+can be decoded takes a zxid, refused ones too: their transaction is an ErrorTxn. (ZooKeeper does so,
+and clients see the zxid of the refusal.)
 
-A transaction on disk and on the wire: header (session, cxid, zxid, wall-clock time, type), the type's body, and,
-unless the request was refused, the digest that the tree has afterwards.
+A transaction on disk and on the wire: header (session, cxid, zxid, wall-clock time, type), the
+type's body, and, unless the request was refused, the digest that the tree has afterwards.
 
-writes.py holds what the operations check and do; this module feeds it from the wire, a lone request's bytes or
-the parts of a multi.
+writes.py holds what the operations check and do; this module feeds it from the wire, a lone
+request's bytes or the parts of a multi.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def blob(data: bytes | None) -> bytes:
 
 
 class Prep:
-    """Turns write requests into proposals. `now_ms` is monotonic, `wall_ms` the time that Stats show."""
+    """Turns write requests into proposals. `now_ms` is monotonic, `wall_ms` the time that Stats
+    show.
+    """
 
     def __init__(self, writes: Writes, order: Order) -> None:
         self.writes = writes
@@ -65,7 +68,9 @@ class Prep:
         self.wall_ms = 0
 
     def prepare(self, origin: Requester, cxid: int, op: int, payload: bytes) -> Proposal:
-        """Prepare a client's write. Raises JuteError where a lone request cannot be decoded: no zxid is spent."""
+        """Prepare a client's write. Raises JuteError where a lone request cannot be decoded: no
+        zxid is spent.
+        """
         if op == Op.multi:
             return self._multi(origin, cxid, payload)
         zxid = self.order.next_zxid()
@@ -78,7 +83,8 @@ class Prep:
     # --- lone requests
 
     def _set_data(self, origin: Requester, zxid: int, payload: bytes) -> Done:
-        # The hottest write: no record object; the transaction's body is the request's but for the version.
+        # The hottest write: no record object; the transaction's body is the request's but for the
+        # version.
         size = len(payload)
         if size >= 12:
             at = 4 + LENGTH.unpack_from(payload)[0]
@@ -198,7 +204,9 @@ class Prep:
     def _failed_multi(
         self, origin: Requester, cxid: int, zxid: int, count: int, dones: list[Done], code: int
     ) -> Proposal:
-        """Nothing is done: those before the refused one report 0, those after it a runtime inconsistency."""
+        """Nothing is done: those before the refused one report 0, those after it a runtime
+        inconsistency.
+        """
         errors = [0] * len(dones) + [code]
         errors += [Code.RUNTIMEINCONSISTENCY] * (count - len(errors))
         txns = [(done.type, done.body) for done in dones]

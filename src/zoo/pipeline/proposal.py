@@ -17,8 +17,8 @@ class Origin(Protocol):
 class Proposal:
     """Everything that committing and answering a write needs; made once by preparation.
 
-    `body` is the reply's body, `err` the code in its header. `opens` is (session, timeout in ms) for a
-    createSession, `closes` the session a closeSession ends; 0 otherwise.
+    `body` is the reply's body, `err` the code in its header. `opens` is (session, timeout in ms)
+    for a createSession, `closes` the session a closeSession ends; 0 otherwise.
     """
 
     __slots__ = (

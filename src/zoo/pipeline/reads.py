@@ -1,8 +1,9 @@
 """What each read answers.
 
-A read is one function from a request's bytes to a reply's body, over committed state alone; watches are left on
-the way. It raises KeeperError (answered with the code) or JuteError (answered as MARSHALLINGERROR). getData and
-exists without an ACL of their own never come here: the connection answers them in its own loop.
+A read is one function from a request's bytes to a reply's body, over committed state alone; watches
+are left on the way. It raises KeeperError (answered with the code) or JuteError (answered as
+MARSHALLINGERROR). getData and exists without an ACL of their own never come here: the connection
+answers them in its own loop.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Reads:
 
     def _shown(self, path: bytes, record: bytes) -> bytes:
         if path in self.tree.veiled:
-            return record[:-STAT_SIZE] + self.tree.shown_stat(path, record)
+            return record[:-STAT_SIZE] + self.tree.shown_stat(record)
         return record
 
     def exists(self, requester: Reader, payload: bytes) -> bytes:
@@ -92,7 +93,7 @@ class Reads:
         record = self._record(requester, path)
         if request.watch:
             self.tree.watches.data.add(path, requester)
-        return self.tree.shown_stat(path, record)
+        return self.tree.shown_stat(record)
 
     def get_acl(self, requester: Reader, payload: bytes) -> bytes:
         path = decode(GetACLRequest, payload).path
@@ -100,7 +101,7 @@ class Reads:
         acl = self.tree.acl_of(path or b"/")
         if acl is not OPEN_ACL and not self.access.permits(requester, acl, Perms.ADMIN, path):
             acl = self.access.mask(acl)
-        return encode_acl(acl) + self.tree.shown_stat(path, record)
+        return encode_acl(acl) + self.tree.shown_stat(record)
 
     # --- children
 
@@ -132,7 +133,7 @@ class Reads:
         record = self._record(requester, path)
         if request.watch:
             self.tree.watches.children.add(path, requester)
-        return self._names(path) + self.tree.shown_stat(path, record)
+        return self._names(path) + self.tree.shown_stat(record)
 
     def get_all_children_number(self, requester: Reader, payload: bytes) -> bytes:
         path = decode(GetAllChildrenNumberRequest, payload).path

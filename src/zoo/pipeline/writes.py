@@ -1,8 +1,9 @@
 """What each write checks, in ZooKeeper's order, and what it becomes.
 
-The order of checks decides which of several errors a client sees, so it is ZooKeeper's to the letter
-(PrepRequestProcessor): session, path, existence of the node or its parent, permission, version, emptiness, quota.
-Every function returns a `Done` or raises KeeperError and has then changed nothing.
+The order of checks decides which of several errors a client sees, so it is ZooKeeper's to the
+letter (PrepRequestProcessor): session, path, existence of the node or its parent, permission,
+version, emptiness, quota. Every function returns a `Done` or raises KeeperError and has then
+changed nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from zoo.tree.record import (
     data_of,
     owner_of,
     stat_of,
-    without_owner,
 )
 
 _VERSION_AT_END = STAT_SIZE - 32  # version starts this many bytes before the end of a record
@@ -117,7 +117,8 @@ class Writes:
             self._check_session(requester)
         view = self.view
         record = view.get(path)
-        # A path that exists is valid but for the empty one, which no table has; so validation can wait.
+        # A path that exists is valid but for the empty one, which no table has; so validation can
+        # wait.
         if record is None:
             self._check_path(path)
             raise KeeperError(Code.NONODE)
@@ -131,7 +132,7 @@ class Writes:
         version = version + 1 if version != MAX_INT32 else -MAX_INT32 - 1
         edit = changes.set_data(view, path, blob, version, zxid, time)
         body = pack_int(len(path)) + path + blob + pack_int(version)
-        return Done(Op.setData, body, (edit,), self.tree.shown_stat(path, edit[2]))
+        return Done(Op.setData, body, (edit,), self.tree.shown_stat(edit[2]))
 
     def create(
         self,
@@ -195,8 +196,7 @@ class Writes:
             body += _CREATE_TAIL.pack(mode.is_ephemeral, creates + 1)
         reply = ustring(path)
         if op != Op.create:
-            stat = edit[2][-STAT_SIZE:]
-            reply += without_owner(stat) if owner and not mode.is_ephemeral else stat
+            reply += self.tree.shown_stat(edit[2])
         return Done(op, body, (edit,), reply)
 
     def delete(self, requester: Requester, zxid: int, path: bytes, expected: int) -> Done:
@@ -217,7 +217,9 @@ class Writes:
         return Done(Op.delete, ustring(path), (edit,), b"")
 
     def delete_container(self, zxid: int, path: bytes) -> Done:
-        """Reap an empty container or a node past its TTL; the server's own request, so no permission."""
+        """Reap an empty container or a node past its TTL; the server's own request, so no
+        permission.
+        """
         self._parent(path)
         record = self.view.get(path)
         if record is None:
@@ -244,7 +246,7 @@ class Writes:
             raise KeeperError(Code.BADVERSION)
         edit = changes.set_acl(self.view, path, fixed, aversion + 1)
         body = ustring(path) + encode_acl(fixed) + pack_int(aversion + 1)
-        return Done(Op.setACL, body, (edit,), self.tree.shown_stat(path, edit[2]))
+        return Done(Op.setACL, body, (edit,), self.tree.shown_stat(edit[2]))
 
     def check(self, requester: Requester, path: bytes, expected: int) -> Done:
         self._check_session(requester)
@@ -291,9 +293,9 @@ class Writes:
             raise KeeperError(Code.BADARGUMENTS, f"no create mode has flag {flags}") from None
         if mode.is_ttl and not self.tree.extended_types:
             raise KeeperError(Code.UNIMPLEMENTED, "TTL nodes need extendedTypesEnabled=true")
-        if mode.is_ttl or op == Op.createTTL:
-            if not mode.is_ttl or not 0 < ttl <= ephemeral.MAX_TTL:
-                raise KeeperError(Code.BADARGUMENTS, f"ttl {ttl} with create mode {mode.name}")
+        needs_ttl = mode.is_ttl or op == Op.createTTL
+        if needs_ttl and not (mode.is_ttl and ephemeral.valid_ttl(ttl)):
+            raise KeeperError(Code.BADARGUMENTS, f"ttl {ttl} with create mode {mode.name}")
         return mode
 
     def _check_quota(self, path: bytes, size: int, count: int) -> None:

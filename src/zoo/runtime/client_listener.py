@@ -1,11 +1,13 @@
 """The client port: sockets on one side, connections of the core on the other.
 
-Theory of operation. The sockets of all clients hang on an epoll of our own, and that epoll, itself a file
-descriptor, hangs on the event loop. So one wake-up of the loop serves every socket that is ready, in a plain loop
-without a callback, a handle or a task per socket; asyncio's own transports cost more per request than the request.
+Theory of operation. The sockets of all clients hang on an epoll of our own, and that epoll, itself
+a file descriptor, hangs on the event loop. So one wake-up of the loop serves every socket that is
+ready, in a plain loop without a callback, a handle or a task per socket; asyncio's own transports
+cost more per request than the request.
 
-Each ready socket: one recv, one call into the core, one send. What a socket does not take at once is kept here and
-sent when it can be; the core is told how much that is and stops taking requests from a client that does not read.
+Each ready socket: one recv, one call into the core, one send. What a socket does not take at once
+is kept here and sent when it can be; the core is told how much that is and stops taking requests
+from a client that does not read.
 """
 
 from __future__ import annotations

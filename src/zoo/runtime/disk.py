@@ -1,10 +1,12 @@
 """The thread that makes batches durable.
 
-One batch is under way at a time: write, fdatasync, report. fdatasync takes as long as a hundred requests do; on the
-event loop it would halve the throughput and block heartbeats. The thread holds the interpreter lock for a few
-bytecodes only: both calls let go of it. It reports through an eventfd that the event loop polls like a socket.
+One batch is under way at a time: write, fdatasync, report. fdatasync takes as long as a hundred
+requests do; on the event loop it would halve the throughput and block heartbeats. The thread holds
+the interpreter lock for a few bytecodes only: both calls let go of it. It reports through an
+eventfd that the event loop polls like a socket.
 
-A failed write or fsync is final: the thread reports it and does nothing more, and the server must stop.
+A failed write or fsync is final: the thread reports it and does nothing more, and the server must
+stop.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The one place where the core meets time, disk and network.
 
-A turn: tell the core the time, feed it what has arrived, send what it has to say, hand the disk its next batch.
-The order that durability rests on is written in zoo.zab.ready; here it is `_end_turn` (steps 1 and 2 are begun) and
-`_disk_done` (step 3).
+A turn: tell the core the time, feed it what has arrived, send what it has to say, hand the disk its
+next batch. The order that durability rests on is written in zoo.zab.ready; here it is `_end_turn`
+(steps 1 and 2 are begun) and `_disk_done` (step 3).
 
-Nothing is retried and nothing dies quietly: whatever a disk thread or the core raises ends the server with the
-reason, before anything that was not durable could be acknowledged.
+Nothing is retried and nothing dies quietly: whatever a disk thread or the core raises ends the
+server with the reason, before anything that was not durable could be acknowledged.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class Driver:
         if self.disk.last_ms > self.core.config.fsync_warning_threshold_ms:
             self.core.stats.fsync_threshold_exceed_count += 1
             log.warning(
-                "writing the transaction log took %d ms: a slow disk makes clients wait and sessions "
-                "expire (fsync.warningthresholdms=%d)",
+                "writing the transaction log took %d ms: a slow disk makes clients wait and "
+                "sessions expire (fsync.warningthresholdms=%d)",
                 self.disk.last_ms,
                 self.core.config.fsync_warning_threshold_ms,
             )

@@ -79,8 +79,8 @@ def _serve(config: Config) -> int:
         loaded = load(config, storage)
         if loaded.fresh and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
             raise DataDirError(
-                f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
-                "`initialize` in dataLogDir to begin empty, or restore a backup"
+                f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the "
+                "file `initialize` in dataLogDir to begin empty, or restore a backup"
             )
         if loaded.snapshot is None:
             write_snapshot(loaded.core, storage)
@@ -107,8 +107,8 @@ async def _run(
         loop.add_signal_handler(number, _stop, driver, number)
     shown = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
     log.info(
-        "Zoo %s serves standalone at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions in "
-        "%.2f s (%s, %d transactions replayed)",
+        "Zoo %s serves standalone at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions "
+        "in %.2f s (%s, %d transactions replayed)",
         __version__,
         shown,
         Path(config.data_dir).absolute(),
@@ -168,7 +168,9 @@ def _listen(config: Config) -> list[socket.socket]:
 
 
 def _quiet_collector() -> None:
-    """The core makes no reference cycles; a collection over a million znodes would stop the world for nothing."""
+    """The core makes no reference cycles; a collection over a million znodes would stop the world
+    for nothing.
+    """
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -1,18 +1,20 @@
 """One client connection: bytes in, bytes out.
 
-Theory of operation. A connection begins with a hello (a four-letter word, a stranger's protocol, or a
-ConnectRequest), waits for its session, and then takes requests.
+Theory of operation. A connection begins with a hello (a four-letter word, a stranger's protocol, or
+a ConnectRequest), waits for its session, and then takes requests.
 
-The order of replies is the order of requests. A write is prepared at once and waits for its commit; a request that
-follows it waits behind it, because it must see it ("read your writes"). So `waiting` holds, in order, the
-connection's prepared writes and the requests that came after one. While it is empty a read is answered in the same
-call that brought its bytes: no queue, no object, nothing but a dict lookup and a header. This loop is the
-server's hottest: `receive` reads headers by hand and knows getData and exists of unguarded znodes itself.
+The order of replies is the order of requests. A write is prepared at once and waits for its commit;
+a request that follows it waits behind it, because it must see it ("read your writes"). So `waiting`
+holds, in order, the connection's prepared writes and the requests that came after one. While it is
+empty a read is answered in the same call that brought its bytes: no queue, no object, nothing but a
+dict lookup and a header. This loop is the server's hottest: `receive` reads headers by hand and
+knows getData and exists of unguarded znodes itself.
 
-Three limits keep a client from filling our memory. Replies pile up in `out` while the client does not read: past
-`max_unsent` we take no more requests from it until it has read, and past four times that (watch events, which
-nobody asks for one by one) we cut it off. Requests under way are counted in the core, for all clients
-together: past globalOutstandingLimit we stop reading. A frame is measured before it is kept.
+Three limits keep a client from filling our memory. Replies pile up in `out` while the client does
+not read: past `max_unsent` we take no more requests from it until it has read, and past four times
+that (watch events, which nobody asks for one by one) we cut it off. Requests under way are counted
+in the core, for all clients together: past globalOutstandingLimit we stop reading. A frame is
+measured before it is kept.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ pack_reply = REPLY.pack
 
 GET_DATA = int(Op.getData)
 EXISTS = int(Op.exists)
+FAST_READS = (GET_DATA, EXISTS)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
 _WRITES = frozenset(
@@ -76,7 +79,8 @@ class ClientConnection:
     """The server's end of one client connection, without the socket.
 
     The driver feeds `receive`, sends what `take_output` returns, and reports `closed`. It must not
-    feed while `paused` is true and must close the socket once `closing` is set and all output is out.
+    feed while `paused` is true and must close the socket once `closing` is set and all output is
+    out.
     """
 
     def __init__(self, core: ServerCore, peer: str, ip: str) -> None:
@@ -140,7 +144,7 @@ class ClientConnection:
             if stop > end:
                 break
             reads += 1
-            if (op == GET_DATA or op == EXISTS) and not waiting and plain and length >= 13:
+            if op in FAST_READS and not waiting and plain and length >= 13:
                 # A read of an unguarded znode without a watch: header and record, nothing else.
                 path_stop = pos + 16 + unpack_length(buf, pos + 12)[0]
                 if path_stop == stop - 1 and not buf[path_stop]:
@@ -335,7 +339,9 @@ class ClientConnection:
         return data
 
     def sent(self, unsent: int) -> None:
-        """The driver still holds `unsent` bytes that the client has not taken; go on if that is little."""
+        """The driver still holds `unsent` bytes that the client has not taken; go on if that is
+        little.
+        """
         self.out_size = unsent
         if self.paused and unsent <= self.core.max_unsent // 2 and not self.core.is_full:
             self.resume()

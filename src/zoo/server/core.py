@@ -1,12 +1,13 @@
 """The whole server, without input and output.
 
-Theory of operation. Inputs are method calls: a connection receives bytes, `tick` tells the time, `persisted`
-tells how far the log is durable. Outputs are what the driver fetches after each turn: `ready()` (see
-zoo.zab.ready for the contract), `dirty` connections with something to send or to close, and the snapshot to
-write. Nothing here reads a clock, draws a random number of its own or touches a file, so one seed replays a server.
+Theory of operation. Inputs are method calls: a connection receives bytes, `tick` tells the time,
+`persisted` tells how far the log is durable. Outputs are what the driver fetches after each turn:
+`ready()` (see zoo.zab.ready for the contract), `dirty` connections with something to send or to
+close, and the snapshot to write. Nothing here reads a clock, draws a random number of its own or
+touches a file, so one seed replays a server.
 
-A write goes straight down: connection -> prep -> role (numbers it) -> ready() -> disk -> persisted() -> commit ->
-reply. A read never leaves the connection's loop.
+A write goes straight down: connection -> prep -> role (numbers it) -> ready() -> disk ->
+persisted() -> commit -> reply. A read never leaves the connection's loop.
 """
 
 from __future__ import annotations
@@ -118,7 +119,9 @@ class ServerCore:
         self.session_clock = self.sessions.advance(now_ms)
 
     def tick(self) -> None:
-        """Now and then: expire sessions, reap containers, drop connections that never said who they are."""
+        """Now and then: expire sessions, reap containers, drop connections that never said who they
+        are.
+        """
         for session in self.sessions.expired(self.now_ms):
             log.info(
                 "session 0x%x expired after %d ms of silence",
@@ -292,7 +295,9 @@ class ServerCore:
         self._logged += count
 
     def _draw_snapshot_limits(self) -> None:
-        """ZooKeeper's rule: somewhere between half and all of snapCount, so that members do not coincide."""
+        """ZooKeeper's rule: somewhere between half and all of snapCount, so that members do not
+        coincide.
+        """
         half = self.config.snap_count // 2
         self._snapshot_at = half + self.rng.randrange(half) if half else 1
         limit = self.config.snap_size_limit_bytes
@@ -305,7 +310,8 @@ class ServerCore:
         )
 
     def begin_snapshot(self) -> SnapshotEncoder:
-        """A snapshot of the tree as it is now. The log is rolled, so that later transactions have a file of
+        """A snapshot of the tree as it is now. The log is rolled, so that later transactions have a
+        file of
         their own. To be called between turns; drain its chunks while serving goes on."""
         self._logged = self._logged_bytes = 0
         self._draw_snapshot_limits()
@@ -323,7 +329,9 @@ class ServerCore:
         )
 
     def committed_sessions(self) -> Iterable[tuple[int, int]]:
-        """Sessions as of the last committed transaction: not those whose creation is still outstanding."""
+        """Sessions as of the last committed transaction: not those whose creation is still
+        outstanding.
+        """
         opening = {p.opens[0] for p in self.proposals if p.opens is not None}
         return ((sid, timeout) for sid, timeout in self.sessions.items() if sid not in opening)
 

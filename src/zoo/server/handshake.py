@@ -1,12 +1,13 @@
 """What happens on a connection before its first request.
 
-Theory of operation. The first bytes tell who calls: a four-letter word is answered and the connection closed; a
-stranger (HTTP, TLS) is told so in his own language; all else must be the frame of a ConnectRequest. That
-frame asks for a new session, which is a transaction and answered once it has committed, or for an old one, which a
-password proves and which is answered at once. Bytes behind the frame wait until the session stands.
+Theory of operation. The first bytes tell who calls: a four-letter word is answered and the
+connection closed; a stranger (HTTP, TLS) is told so in his own language; all else must be the frame
+of a ConnectRequest. That frame asks for a new session, which is a transaction and answered once it
+has committed, or for an old one, which a password proves and which is answered at once. Bytes
+behind the frame wait until the session stands.
 
-A client that has seen a zxid which we have not is turned away without an answer: served here it would see time
-run backwards, so it must try another server.
+A client that has seen a zxid which we have not is turned away without an answer: served here it
+would see time run backwards, so it must try another server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Containers that have been emptied and nodes past their time to live: found now and then, deleted at a pace.
+"""Containers that have been emptied and nodes past their time to live: found now and then, deleted
+at a pace.
 
-As ZooKeeper does: every check interval look at all containers and TTL nodes; a container goes once it has had
-children and has none, a TTL node once it has no children and was not written for its TTL. At most so many a
-minute are deleted, so that a mass of them does not crowd out the clients' writes.
+As ZooKeeper does: every check interval look at all containers and TTL nodes; a container goes once
+it has had children and has none, a TTL node once it has no children and was not written for its
+TTL. At most so many a minute are deleted, so that a mass of them does not crowd out the clients'
+writes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What each operation does to the tree: builders of edits.
 
-A builder takes the overlay (`Outstanding`), makes the new records, enters them there and returns the edit that
-`DataTree.commit` carries out later. Leader, standalone server, follower and replay of the log all build here, so
-there is one arithmetic of versions, counts and zxids. Builders check what the tree itself demands (the node
-exists, the parent exists); permissions, versions and quotas are the business of preparation.
+A builder takes the overlay (`Outstanding`), makes the new records, enters them there and returns
+the edit that `DataTree.commit` carries out later. Leader, standalone server, follower and replay of
+the log all build here, so there is one arithmetic of versions, counts and zxids. Builders check
+what the tree itself demands (the node exists, the parent exists); permissions, versions and quotas
+are the business of preparation.
 """
 
 from __future__ import annotations
@@ -106,9 +107,9 @@ def set_acl(view: Outstanding, path: bytes, acl: Acl, aversion: int) -> Edit:
 def touch_parent(view: Outstanding, path: bytes, creates: int, zxid: int) -> tuple[Edit, ...]:
     """What a create or delete that a fuzzy snapshot already holds still owes its parent.
 
-    Java's snapshots are taken while it runs, so replaying over one meets nodes that are there or gone already;
-    the parent's count of creates and its pzxid must come out the same nevertheless (DataTree.setCversionPzxid).
-    `creates` is the count after a create, or -1 for a delete.
+    Java's snapshots are taken while it runs, so replaying over one meets nodes that are there or
+    gone already; the parent's count of creates and its pzxid must come out the same nevertheless
+    (DataTree.setCversionPzxid). `creates` is the count after a create, or -1 for a delete.
     """
     parent = parent_of(path)
     old = view.get(parent)

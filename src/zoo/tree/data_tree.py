@@ -1,15 +1,17 @@
 """The replicated state of committed znodes.
 
-Theory of operation. `nodes` maps a path to its record (see record.py); `children` maps a parent to its children's
-full paths, sharing those very bytes objects with `nodes`; what few nodes have (an ACL of their own, an ephemeral
-owner, a quota) stands in side tables. None of it knows sessions, sockets or the log.
+Theory of operation. `nodes` maps a path to its record (see record.py); `children` maps a parent to
+its children's full paths, sharing those very bytes objects with `nodes`; what few nodes have (an
+ACL of their own, an ephemeral owner, a quota) stands in side tables. None of it knows sessions,
+sockets or the log.
 
-The tree changes in `commit` alone, edit by edit, in zxid order. A watch fires while its edit is committed, so its
-event is on the way before the reply that shows the change.
+The tree changes in `commit` alone, edit by edit, in zxid order. A watch fires while its edit is
+committed, so its event is on the way before the reply that shows the change.
 
-A snapshot is of one zxid exactly, without stopping: `begin_snapshot` notes the paths that exist, and from then on
-a commit saves the record it is about to replace, once per path. Whoever writes the snapshot takes the saved
-record where there is one. This costs the stall of one list of paths, and no second tree.
+A snapshot is of one zxid exactly, without stopping: `begin_snapshot` notes the paths that exist,
+and from then on a commit saves the record it is about to replace, once per path. Whoever writes the
+snapshot takes the saved record where there is one. This costs the stall of one list of paths, and
+no second tree.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit
 from zoo.tree.record import (
     EMPTY_BLOB,
     LENGTH,
+    OWNER_AT_END,
     STAT_SIZE,
     blob_of,
     data_of,
@@ -101,12 +104,13 @@ class DataTree:
         acl_id = self.acls.get(path)
         return OPEN_ACL if acl_id is None else self.acl_table.get(acl_id)
 
-    def shown_stat(self, path: bytes, record: bytes) -> bytes:
+    def shown_stat(self, record: bytes) -> bytes:
         """The Stat in `record` as clients see it: who reaps a container or TTL node is not shown."""
         stat = record[-STAT_SIZE:]
-        if path in self.veiled:
+        # Owners that are no sessions have the top bit set; hardly any other has.
+        if stat[-OWNER_AT_END] & 0x80:
             owner = owner_of(stat)
-            if owner and kind(owner, self.extended_types) is not EphemeralKind.NORMAL:
+            if kind(owner, self.extended_types) is not EphemeralKind.NORMAL:
                 return without_owner(stat)
         return stat
 
@@ -231,7 +235,9 @@ class DataTree:
         self.nodes[path] = self._fresh(path, record)
 
     def _fresh(self, path: bytes, record: bytes) -> bytes:
-        """`record` with the node's present data: quota statistics change outside of any transaction."""
+        """`record` with the node's present data: quota statistics change outside of any
+        transaction.
+        """
         if path.startswith(QUOTA_SUBTREE):
             return with_blob(record, blob_of(self.nodes[path]))
         return record

@@ -1,12 +1,14 @@
 """The tree as it will be once every prepared change has committed.
 
-Theory of operation. A change is prepared against the newest state, committed or not, or a second setData with
-the right version would be refused while the first one waits for the disk. So preparation looks at this overlay:
-records and ACLs of outstanding changes by path, on top of the tree. Changes commit in zxid order; a commit takes
-its own records out again, unless a later change has replaced them meanwhile. A server that only applies
-(replay, follower) builds each change over an empty overlay and commits it at once: one builder for both.
+Theory of operation. A change is prepared against the newest state, committed or not, or a second
+setData with the right version would be refused while the first one waits for the disk. So
+preparation looks at this overlay: records and ACLs of outstanding changes by path, on top of the
+tree. Changes commit in zxid order; a commit takes its own records out again, unless a later change
+has replaced them meanwhile. A server that only applies (replay, follower) builds each change over
+an empty overlay and commits it at once: one builder for both.
 
-The running digest lives here too, because a transaction carries the digest that the tree will have after it.
+The running digest lives here too, because a transaction carries the digest that the tree will have
+after it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
     from zoo.tree.acl import Acl
     from zoo.tree.data_tree import DataTree
 
-# An edit is what one operation does to the tree, as a plain tuple (this is the write path's inner loop):
+# An edit is what one operation does to the tree, as a plain tuple (this is the write path's inner
+# loop):
 SET = 0  # (SET, path, record)
 CREATE = 1  # (CREATE, path, record, parent, parent_record, acl, owner)
 DELETE = 2  # (DELETE, path, None, parent, parent_record)
@@ -41,7 +44,8 @@ class Outstanding:
         self.records: dict[bytes, bytes | None] = {}  # None: deleted
         self.acls: dict[bytes, Acl] = {}
         self.digest = tree.digest
-        # path -> (record, digest): valid only while that very record is current, so it needs no invalidation
+        # path -> (record, digest): valid only while that very record is current, so it needs no
+        # invalidation
         self._digests: dict[bytes, tuple[bytes, int]] = {}
         self._journal: list[tuple[bytes, Any, Any]] | None = None
         self._journal_digest = 0
@@ -113,11 +117,11 @@ class Outstanding:
             kind = edit[0]
             if kind == SET:
                 continue
-            if kind == CREATE or kind == DELETE:
+            if kind in (CREATE, DELETE):
                 parent = edit[3]
                 if records.get(parent, _MISSING) is edit[4]:
                     del records[parent]
-            if (kind == CREATE or kind == SET_ACL) and self.acls:
+            if kind in (CREATE, SET_ACL) and self.acls:
                 acl = edit[5] if kind == CREATE else edit[3]
                 if self.acls.get(path) is acl:
                     del self.acls[path]

@@ -1,12 +1,14 @@
 """A znode as one immutable `bytes` value, and every change of it as a function from bytes to bytes.
 
-Theory of operation. A record is exactly the body of a GetDataResponse: int32 data length, data, 68-byte wire
-Stat. So getData answers with a header and this object, untouched; a hundred-byte znode costs 208 bytes; an
-immutable record can be shared with a snapshot, an outstanding change and a reply at the same time.
+Theory of operation. A record is exactly the body of a GetDataResponse: int32 data length, data,
+68-byte wire Stat. So getData answers with a header and this object, untouched; a hundred-byte znode
+costs 208 bytes; an immutable record can be shared with a snapshot, an outstanding change and a
+reply at the same time.
 
-Two numbers differ between the wire and ZooKeeper's memory. What ZooKeeper persists as `cversion` counts only
-the creates of children; what clients see counts creates and deletes: `wire = 2 * creates - numChildren`. We keep
-the wire form and derive `creates` where a sequence number or a file needs it.
+Two numbers differ between the wire and ZooKeeper's memory. What ZooKeeper persists as `cversion`
+counts only the creates of children; what clients see counts creates and deletes: `wire = 2 *
+creates - numChildren`. We keep the wire form and derive `creates` where a sequence number or a file
+needs it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ NULL_BLOB = LENGTH.pack(-1)
 MAX_INT32 = 0x7FFFFFFF
 
 _DIGEST_STAT = Struct(">qqqqqiiiq")
-_OWNER_AT_END = 24  # ephemeralOwner starts this many bytes before the end of a record
+OWNER_AT_END = 24  # ephemeralOwner starts this many bytes before the end of a record
 _OWNER = Struct(">q")
 _NO_OWNER = bytes(8)
 _COUNT = Struct(">i")
@@ -52,7 +54,9 @@ class StatView(NamedTuple):
 
     @property
     def creates(self) -> int:
-        """How many children were ever created: ZooKeeper's persisted cversion and next sequence number."""
+        """How many children were ever created: ZooKeeper's persisted cversion and next sequence
+        number.
+        """
         return creates_of(self.cversion, self.num_children)
 
 
@@ -76,7 +80,7 @@ def blob_size(blob: bytes) -> int:
 
 def owner_of(record: bytes) -> int:
     """ephemeralOwner: 0, a session, a container's or a TTL's encoding."""
-    owner: int = _OWNER.unpack_from(record, len(record) - _OWNER_AT_END)[0]
+    owner: int = _OWNER.unpack_from(record, len(record) - OWNER_AT_END)[0]
     return owner
 
 
@@ -86,7 +90,8 @@ def children_count(record: bytes) -> int:
 
 
 def creates_of(wire_cversion: int, num_children: int) -> int:
-    # Java computes 2 * creates - n in 32 bits; creates never passes 2**31 - 1 here, so this undoes it exactly.
+    # Java computes 2 * creates - n in 32 bits; creates never passes 2**31 - 1 here, so this undoes
+    # it exactly.
     return ((wire_cversion + num_children) & 0xFFFFFFFF) >> 1
 
 
@@ -138,7 +143,9 @@ def with_aversion(record: bytes, aversion: int) -> bytes:
 
 
 def with_new_child(record: bytes, creates: int, zxid: int) -> bytes:
-    """The parent after a create; an older `creates` (a replayed create) changes neither it nor pzxid."""
+    """The parent after a create; an older `creates` (a replayed create) changes neither it nor
+    pzxid.
+    """
     at = len(record) - STAT_SIZE
     czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, size, count, pzxid = (
         unpack_stat(record, at)
@@ -187,7 +194,7 @@ def without_child(record: bytes, zxid: int) -> bytes:
 
 def without_owner(stat: bytes) -> bytes:
     """A wire Stat with ephemeralOwner 0."""
-    return stat[:-_OWNER_AT_END] + _NO_OWNER + stat[8 - _OWNER_AT_END :]
+    return stat[:-OWNER_AT_END] + _NO_OWNER + stat[8 - OWNER_AT_END :]
 
 
 def node_digest(path: bytes, record: bytes) -> int:

@@ -1,9 +1,10 @@
 """Logged transactions onto the tree: what recovery does now, and what a learner will do.
 
-Each transaction is built by the same builders as on the server that prepared it, over an overlay that is otherwise
-empty, and committed at once. An edit that cannot be built (the node is there already, or gone) is not an error
-here: a snapshot of Java's is taken while transactions go on and may contain their effect. What such a
-transaction still owes the parent is made up for, and the rest is left as it is, as Java's replay does.
+Each transaction is built by the same builders as on the server that prepared it, over an overlay
+that is otherwise empty, and committed at once. An edit that cannot be built (the node is there
+already, or gone) is not an error here: a snapshot of Java's is taken while transactions go on and
+may contain their effect. What such a transaction still owes the parent is made up for, and the rest
+is left as it is, as Java's replay does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _DELETES = (Op.delete, Op.deleteContainer)
 
 
 class Replayed(NamedTuple):
-    """What a transaction did besides changing nodes. `digest_ok` is None where it could not be compared."""
+    """What a transaction did besides changing nodes. `digest_ok` is None where it could not be
+    compared.
+    """
 
     zxid: int
     opens: tuple[int, int] | None

@@ -1,7 +1,7 @@
 """The role of a server that is alone: its own disk is the quorum.
 
-It numbers transactions, hands them to the disk in batches, and declares them committed once they are durable.
-Like every role it knows of a transaction only its zxid and its bytes.
+It numbers transactions, hands them to the disk in batches, and declares them committed once they
+are durable. Like every role it knows of a transaction only its zxid and its bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ _COUNTER_MASK = 0xFFFFFFFF
 
 
 class Standalone:
-    """Log positions: `persisted` <= `handed` <= `proposed`, each the zxid of the last transaction there."""
+    """Log positions: `persisted` <= `handed` <= `proposed`, each the zxid of the last transaction
+    there.
+    """
 
     __slots__ = ("_entries", "_first", "_roll", "handed", "persisted", "proposed")
 
@@ -27,7 +29,8 @@ class Standalone:
     def next_zxid(self) -> int:
         """The zxid that `propose` expects next.
 
-        A counter of all ones would let the next increment change the epoch (ZOOKEEPER-1277): roll first.
+        A counter of all ones would let the next increment change the epoch (ZOOKEEPER-1277): roll
+        first.
         """
         zxid = self.proposed + 1
         if zxid & _COUNTER_MASK == _COUNTER_MASK:
