@@ -41,6 +41,7 @@ class Node(NamedTuple):
     data: bytes | None
     stat: tuple[int, ...]
     acl: bytes  # the vector of ACLs in wire form
+    entries: tuple[bytes, ...]  # the same, one by one, sorted
 
 
 class Admin:
@@ -136,7 +137,21 @@ def _node(data: bytes, acl: bytes) -> Node:
     (size,) = INT.unpack_from(data)
     content = None if size < 0 else data[4 : 4 + size]
     stat = STAT.unpack_from(data, 4 + max(size, 0))
-    return Node(content, stat, acl[: -STAT.size])
+    vector = acl[: -STAT.size]
+    return Node(content, stat, vector, tuple(sorted(_entries(vector))))
+
+
+def _entries(vector: bytes) -> list[bytes]:
+    """The single ACLs: permissions, scheme and id, in wire form."""
+    (count,) = INT.unpack_from(vector)
+    entries, at = [], 4
+    for _ in range(count):
+        end = at + 4
+        for _ in ("scheme", "id"):
+            end += 4 + max(INT.unpack_from(vector, end)[0], 0)
+        entries.append(vector[at:end])
+        at = end
+    return entries
 
 
 def _names(body: bytes) -> list[bytes]:

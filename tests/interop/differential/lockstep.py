@@ -123,18 +123,21 @@ def _signature(left: Any, right: Any) -> str:
             continue
         if isinstance(left, tuple) and isinstance(left[0], str):
             place.append(":".join(str(word) for word in left[:2] if isinstance(word, str)))
-        if len(left) != len(right):
-            kinds = [
-                [item[0] for item in side if isinstance(item, tuple)] for side in (left, right)
-            ]
-            return " > ".join([*place, f"{kinds[0]} or {kinds[1]}"])
-        left, right = next((a, b) for a, b in zip(left, right) if a != b)
+        pairs = [*zip(left, right), (_next(left, right), _next(right, left))]
+        left, right = next((a, b) for a, b in pairs if a != b)
     shown = [repr(_kind(value))[:60] for value in (left, right)]
     return " > ".join([*place, f"{shown[0]} or {shown[1]}"])
 
 
+def _next(values: Sequence[Any], others: Sequence[Any]) -> Any:
+    """What the longer of two sequences has where the other ends."""
+    return values[len(others)] if len(values) > len(others) else "nothing"
+
+
 def _kind(value: Any) -> Any:
     """Offsets of zxids, owners and paths say only what they are."""
+    if isinstance(value, tuple) and value:
+        return value[0]
     if not isinstance(value, str):
         return value
     value = "0x..." if len(value) > 3 and value.startswith("0x") else value

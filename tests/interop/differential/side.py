@@ -133,7 +133,7 @@ class Side:
         shown = {}
         for raw, node in self._tree.items():
             path = raw.decode(errors="surrogateescape").replace(self._root, "$R")
-            shown[path] = (node.data, self.view.stat(node.stat, path), node.acl)
+            shown[path] = (node.data, self.view.stat(node.stat, path), node.entries)
         return shown
 
     def end(self) -> None:

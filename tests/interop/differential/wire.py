@@ -197,7 +197,7 @@ class Decoder:
     _text = _buffer
 
     def _names(self) -> list[str | None] | None:
-        """Children and ephemerals come in hash order: compared as sorted."""
+        """Children, ephemerals and identities come in hash order: compared as sorted."""
         count = self._count()
         names = [self._text() for _ in range(count)]
         return None if count == -1 else sorted(names, key=str)
@@ -205,10 +205,10 @@ class Decoder:
     def _acl(self) -> list[Any] | None:
         count = self._count()
         acl = [(self._int(), self._text(), self._text()) for _ in range(count)]
-        return None if count == -1 else acl
+        return None if count == -1 else sorted(acl, key=repr)
 
     def _pairs(self) -> list[Any]:
-        return [(self._text(), self._text()) for _ in range(self._count())]
+        return sorted((self._text() or "", self._text() or "") for _ in range(self._count()))
 
     def _stat(self) -> dict[str, Any]:
         path = self._paths[self._nth] if self._nth < len(self._paths) else None
