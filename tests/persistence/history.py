@@ -55,5 +55,5 @@ def snapshot_bytes(
     return b"".join(SnapshotEncoder(sessions or {}, {}, nodes, zxid, digest).chunks())
 
 
-def open_storage(directory: Path, **options: object) -> FileStorage:
-    return FileStorage(directory, directory, preallocation=4096, **options)  # type: ignore[arg-type]
+def open_storage(directory: Path) -> FileStorage:
+    return FileStorage(directory, directory, preallocation=4096)
