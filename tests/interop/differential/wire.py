@@ -99,7 +99,20 @@ def to_bytes(text: str | None, root: str) -> bytes | None:
 
 
 def to_text(data: bytes | None, root: str) -> str | None:
-    return None if data is None else data.decode("utf-8", "surrogateescape").replace(root, "$R")
+    if data is None:
+        return None
+    if b"\xed" in data:
+        data = _joined_surrogates(data)
+    return data.decode("utf-8", "surrogateescape").replace(root, "$R")
+
+
+def _joined_surrogates(data: bytes) -> bytes:
+    """The peer writes a character past U+FFFF as two surrogates of three bytes each: made one."""
+    try:
+        text = data.decode("utf-8", "surrogatepass")
+        return text.encode("utf-16", "surrogatepass").decode("utf-16").encode()
+    except UnicodeError:
+        return data
 
 
 class Encoder:
