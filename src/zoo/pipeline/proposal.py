@@ -17,44 +17,32 @@ class Origin(Protocol):
 class Proposal:
     """Everything that committing and answering a write needs; made once by preparation.
 
-    `body` is the reply's body, `err` the code in its header. `opens` is (session, timeout in ms)
-    for a createSession, `closes` the session a closeSession ends; 0 otherwise.
+    `reply` is the whole reply, header included: nothing in it can change any more, since the zxid
+    that it carries is the write's own. `digest` is the tree's once this has committed.
     """
 
-    __slots__ = (
-        "body",
-        "closes",
-        "created_ms",
-        "cxid",
-        "digest",
-        "edits",
-        "err",
-        "op",
-        "opens",
-        "origin",
-        "zxid",
-    )
+    __slots__ = ("digest", "edits", "origin", "reply", "zxid")
+
+    opens = 0
+    """The session that a createSession begins."""
+    closes = 0
+    """The session that a closeSession ends."""
 
     def __init__(
-        self,
-        zxid: int,
-        op: int,
-        edits: tuple[Edit, ...],
-        body: bytes,
-        err: int,
-        origin: Any,
-        cxid: int,
-        created_ms: int,
-        digest: int,
+        self, zxid: int, edits: tuple[Edit, ...], reply: bytes, origin: Any, digest: int
     ) -> None:
         self.zxid = zxid
-        self.op = op
         self.edits = edits
-        self.body = body
-        self.err = err
+        self.reply = reply
         self.origin: Origin | None = origin
-        self.cxid = cxid
-        self.created_ms = created_ms
-        self.digest = digest  # of the tree once this has committed
-        self.opens: tuple[int, int] | None = None
-        self.closes = 0
+        self.digest = digest
+
+
+class OpenSession(Proposal):
+    """A createSession: the connection answers it with a ConnectResponse of its own."""
+
+    __slots__ = ("opens",)
+
+
+class CloseSession(Proposal):
+    __slots__ = ("closes",)

@@ -29,18 +29,32 @@ from zoo.tree.record import (
     LENGTH,
     MAX_INT32,
     STAT_SIZE,
+    VERSION_AT_END,
     children_count,
+    creates_under,
     data_of,
     owner_of,
     stat_of,
 )
 
-_VERSION_AT_END = STAT_SIZE - 32  # version starts this many bytes before the end of a record
 _CREATE_TAIL = Struct(">?i")  # CreateTxn after the ACL: ephemeral, parentCVersion
 _OPEN_ACL_BYTES = LENGTH.pack(len(OPEN_ACL)) + b"".join(map(encode, OPEN_ACL))
 
 unpack_int = LENGTH.unpack_from
 pack_int = LENGTH.pack
+
+
+class _Mode(NamedTuple):
+    """A CreateMode's properties, looked up once."""
+
+    sequential: bool
+    ephemeral: bool
+    needs_ttl: bool
+
+
+_MODES = {
+    int(mode): _Mode(mode.is_sequential, mode.is_ephemeral, mode.is_ttl) for mode in CreateMode
+}
 
 
 class Requester(Protocol):
@@ -126,7 +140,7 @@ class Writes:
             self._check_acl(requester, view.acl(path), Perms.WRITE, path)
         if self.enforce_quota and self.tree.quotas:
             self._check_quota(path, len(blob) - max(len(record) - STAT_SIZE, 4), 0)
-        version: int = unpack_int(record, len(record) - _VERSION_AT_END)[0]
+        version: int = unpack_int(record, len(record) - VERSION_AT_END)[0]
         if expected != -1 and expected != version:
             raise KeeperError(Code.BADVERSION)
         version = version + 1 if version != MAX_INT32 else -MAX_INT32 - 1
@@ -147,56 +161,56 @@ class Writes:
         ttl: int,
     ) -> Done:
         """`acl` None is short for world:anyone:cdrwa."""
-        mode = self._check_mode(op, flags, ttl)
-        self._check_session(requester)
+        mode = _MODES.get(flags)
+        if mode is None or mode.needs_ttl or op == Op.createTTL:
+            self._check_mode(op, flags, ttl)
+        if requester.session.closing or requester.session.owner is not requester:
+            self._check_session(requester)
+        assert mode is not None
         slash = path.rfind(b"/")
         if slash < 0 or b"\0" in path:
             raise KeeperError(Code.BADARGUMENTS)
         fixed = OPEN_ACL if acl is None else self.access.fixup(requester, acl)
-        view = self.view
+        view, tree = self.view, self.tree
         parent = path[:slash] or b"/"
         parent_record = view.get(parent)
         if parent_record is None:
             raise KeeperError(Code.NONODE)
-        if parent in self.tree.acls or parent in view.acls:
+        if parent in tree.veiled or parent in view.acls:
             self._check_acl(requester, view.acl(parent), Perms.CREATE, path)
-        parent_stat = stat_of(parent_record)
-        creates = parent_stat.creates
-        if mode.is_sequential:
+        creates = creates_under(parent_record)
+        if mode.sequential:
             path += b"%010d" % creates
-        self._check_path(path)
+        reason = invalid_reason(path)
+        if reason is not None:
+            raise KeeperError(Code.BADARGUMENTS, reason)
         if view.get(path) is not None:
             raise KeeperError(Code.NODEEXISTS)
-        if (
-            parent_stat.ephemeral_owner
-            and ephemeral.kind(parent_stat.ephemeral_owner, self.tree.extended_types)
-            is EphemeralKind.NORMAL
-        ):
+        parent_owner = owner_of(parent_record)
+        if parent_owner and self._is_session(parent_owner):
             raise KeeperError(Code.NOCHILDRENFOREPHEMERALS)
         if creates >= MAX_INT32:
-            raise KeeperError(
-                Code.SYSTEMERROR, "2147483647 children were created under this parent"
-            )
-        if self.enforce_quota and self.tree.quotas:
+            raise KeeperError(Code.SYSTEMERROR, "2147483647 children were created here already")
+        if self.enforce_quota and tree.quotas:
             self._check_quota(path, len(blob) - 4, 1)
         owner = 0
-        if op == Op.createContainer:
+        if mode.ephemeral and op in (Op.create, Op.create2):
+            owner = requester.session_id
+        elif op == Op.createContainer:
             owner = ephemeral.CONTAINER_OWNER
         elif op == Op.createTTL:
             owner = ephemeral.ttl_owner(ttl)
-        elif mode.is_ephemeral:
-            owner = requester.session_id
-        edit = changes.create(view, path, blob, fixed, owner, creates + 1, zxid, time)
-        body = ustring(path) + blob + encode_acl(fixed)
+        creates += 1
+        edit = changes.create(view, path, blob, fixed, owner, creates, zxid, time)
+        name = pack_int(len(path)) + path
+        body = name + blob + encode_acl(fixed)
         if op == Op.createTTL:
-            body += _TTL_TAIL.pack(creates + 1, ttl)
+            body += _TTL_TAIL.pack(creates, ttl)
         elif op == Op.createContainer:
-            body += pack_int(creates + 1)
+            body += pack_int(creates)
         else:
-            body += _CREATE_TAIL.pack(mode.is_ephemeral, creates + 1)
-        reply = ustring(path)
-        if op != Op.create:
-            reply += self.tree.shown_stat(edit[2])
+            body += _CREATE_TAIL.pack(mode.ephemeral, creates)
+        reply = name if op == Op.create else name + tree.shown_stat(edit[2])
         return Done(op, body, (edit,), reply)
 
     def delete(self, requester: Requester, zxid: int, path: bytes, expected: int) -> Done:
@@ -226,7 +240,7 @@ class Writes:
             raise KeeperError(Code.NONODE)
         if children_count(record):
             raise KeeperError(Code.NOTEMPTY)
-        if ephemeral.kind(owner_of(record), self.tree.extended_types) is EphemeralKind.NORMAL:
+        if self._is_session(owner_of(record)):
             raise KeeperError(Code.BADVERSION)
         edit = changes.delete(self.view, path, zxid)
         return Done(Op.deleteContainer, ustring(path), (edit,), b"")
@@ -286,17 +300,18 @@ class Writes:
         if acl is not OPEN_ACL and not self.access.permits(requester, acl, perm, path):
             raise KeeperError(Code.NOAUTH)
 
-    def _check_mode(self, op: int, flags: int, ttl: int) -> CreateMode:
-        try:
-            mode = CreateMode(flags)
-        except ValueError:
-            raise KeeperError(Code.BADARGUMENTS, f"no create mode has flag {flags}") from None
-        if mode.is_ttl and not self.tree.extended_types:
+    def _check_mode(self, op: int, flags: int, ttl: int) -> None:
+        mode = _MODES.get(flags)
+        if mode is None:
+            raise KeeperError(Code.BADARGUMENTS, f"no create mode has flag {flags}")
+        if mode.needs_ttl and not self.tree.extended_types:
             raise KeeperError(Code.UNIMPLEMENTED, "TTL nodes need extendedTypesEnabled=true")
-        needs_ttl = mode.is_ttl or op == Op.createTTL
-        if needs_ttl and not (mode.is_ttl and ephemeral.valid_ttl(ttl)):
-            raise KeeperError(Code.BADARGUMENTS, f"ttl {ttl} with create mode {mode.name}")
-        return mode
+        # A createTTL whose flag is no TTL's would stop a Java server: it checks neither.
+        if not mode.needs_ttl or not ephemeral.valid_ttl(ttl):
+            raise KeeperError(Code.BADARGUMENTS, f"ttl {ttl} with create flag {flags}")
+
+    def _is_session(self, owner: int) -> bool:
+        return ephemeral.kind(owner, self.tree.extended_types) is EphemeralKind.NORMAL
 
     def _check_quota(self, path: bytes, size: int, count: int) -> None:
         """Against what is committed, as ZooKeeper does; outstanding creates do not count yet."""

@@ -32,6 +32,7 @@ from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
+from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
 from zoo.server.handshake import Handshake
 from zoo.server.stats import ConnectionStats
 from zoo.session.tracker import Session
@@ -45,18 +46,16 @@ log = logging.getLogger(__name__)
 
 REQUEST = Struct(">iii")  # frame length, xid, operation
 PATH_LENGTH = Struct(">i")
-REPLY = Struct(">iiqi")  # frame length, xid, zxid, error
 EVENT = Struct(">iiqiiii")  # frame length, -1, zxid, 0, event type, state, path length
 _EVENT_SIZE = EVENT.size - 4
-_REPLY_SIZE = REPLY.size - 4
 
 unpack_request = REQUEST.unpack_from
 unpack_length = PATH_LENGTH.unpack_from
-pack_reply = REPLY.pack
 
 GET_DATA = int(Op.getData)
 EXISTS = int(Op.exists)
 FAST_READS = (GET_DATA, EXISTS)
+SET_DATA = int(Op.setData)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
 _WRITES = frozenset(
@@ -129,7 +128,9 @@ class ClientConnection:
         zxid = core.tree.last_zxid
         out, waiting = self.out, self.waiting
         append = out.append
+        set_data, proposals = core.prep.set_data, core.proposals
         max_frame, max_unsent = core.max_frame, core.max_unsent
+        limit = core.outstanding_limit
         pos, end = 0, len(buf)
         size = self.out_size
         reads = 0
@@ -154,13 +155,24 @@ class ClientConnection:
                         if op == EXISTS:
                             record = record[-STAT_SIZE:]
                         body_size = len(record)
-                        append(pack_reply(_REPLY_SIZE + body_size, xid, zxid, 0))
+                        append(pack_reply(REPLY_SIZE + body_size, xid, zxid, 0))
                         append(record)
                         pos = stop
                         size += body_size
                         if size > max_unsent:
                             break
                         continue
+            elif op == SET_DATA and plain:
+                proposal = set_data(self, xid, buf[pos + 12 : stop])
+                if proposal is not None:
+                    waiting.append(proposal)
+                    proposals.append(proposal)
+                    pos = stop
+                    core.outstanding += 1
+                    if core.outstanding >= limit:
+                        core.throttle(self)
+                        break
+                    continue
             self.out_size = size
             self._request(xid, op, buf[pos + 12 : stop])
             size = self.out_size
@@ -273,11 +285,7 @@ class ClientConnection:
     # --- output
 
     def reply(self, xid: int, zxid: int, err: int, body: bytes) -> None:
-        self.send(pack_reply(_REPLY_SIZE + len(body), xid, zxid, err))
-        if body:
-            self.out.append(body)
-            self.out_size += len(body)
-        self.stats.last_cxid = xid
+        self.send(reply_frame(xid, zxid, err, body))
 
     def send(self, data: bytes) -> None:
         self.out.append(data)
@@ -295,14 +303,19 @@ class ClientConnection:
         self.core.outstanding -= 1
         if self.is_closed:
             return
-        if proposal.opens is not None:
+        if proposal.opens:
             assert self.handshake is not None
             self.handshake.established()
             return
-        self.reply(proposal.cxid, proposal.zxid, proposal.err, proposal.body)
+        reply = proposal.reply
+        self.out.append(reply)
+        self.out_size += len(reply)
+        if not self.dirty:
+            self.dirty = True
+            self.core.dirty.append(self)
         if proposal.closes:
             self.close()
-        elif waiting:
+        elif waiting and type(waiting[0]) is tuple:
             self.advance()
 
     def advance(self) -> None:

@@ -75,6 +75,7 @@ class ServerCore:
         self.session_clock = sessions.clock
         self.max_frame = config.jute_max_buffer + config.jute_max_buffer_extra
         self.max_unsent = DEFAULT_MAX_UNSENT
+        self.outstanding_limit = config.global_outstanding_limit
         registry = AuthRegistry(
             super_digest=config.super_digest,
             digest_algorithm=config.digest_algorithm,
@@ -105,6 +106,7 @@ class ServerCore:
         self.digest_log: deque[tuple[int, int]] = deque(maxlen=1024)
         self._throttled: dict[ClientConnection, None] = {}
         self._resuming: list[ClientConnection] = []
+        self._batch_began_ms = now_ms
         self._logged = 0
         self._logged_bytes = 0
         self._snapshot_wanted = False
@@ -114,7 +116,7 @@ class ServerCore:
 
     def turn(self, now_ms: int, wall_ms: int) -> None:
         """A turn of the driver begins; to be called before it feeds any input."""
-        self.now_ms = self.prep.now_ms = now_ms
+        self.now_ms = now_ms
         self.wall_ms = self.prep.wall_ms = wall_ms
         self.session_clock = self.sessions.advance(now_ms)
 
@@ -217,14 +219,17 @@ class ServerCore:
 
     @property
     def is_full(self) -> bool:
-        return self.outstanding >= self.config.global_outstanding_limit
+        return self.outstanding >= self.outstanding_limit
 
     def add_outstanding(self, connection: ClientConnection) -> None:
         """One request more is under way; past the limit its sender is not read from any more."""
         self.outstanding += 1
-        if self.outstanding >= self.config.global_outstanding_limit:
-            connection.paused = True
-            self._throttled[connection] = None
+        if self.outstanding >= self.outstanding_limit:
+            self.throttle(connection)
+
+    def throttle(self, connection: ClientConnection) -> None:
+        connection.paused = True
+        self._throttled[connection] = None
 
     def resume_later(self, connection: ClientConnection) -> None:
         """Let the connection go on with what it has received, once the present call is over."""
@@ -234,6 +239,7 @@ class ServerCore:
         """What to make durable next; see zoo.zab.ready for what the driver owes."""
         ready = self.role.ready()
         if ready is not None:
+            self._batch_began_ms = self.now_ms
             self._logged += len(ready.entries)
             self._logged_bytes += sum(map(len, ready.entries))
         return ready
@@ -243,24 +249,24 @@ class ServerCore:
         committed = self.role.on_persisted(zxid)
         proposals = self.proposals
         commit, forget = self.tree.commit, self.outstanding_view.committed
-        first_ms = proposals[0].created_ms if proposals else 0
+        tree = self.tree
         count = 0
         while proposals and proposals[0].zxid <= committed:
             proposal = proposals.popleft()
-            edits = proposal.edits
-            commit(proposal.zxid, edits)
+            zxid, edits = proposal.zxid, proposal.edits
+            commit(zxid, edits)
             if edits:
                 forget(edits)
-            self.tree.digest = proposal.digest
-            if not proposal.zxid & 127:
-                self.digest_log.append((proposal.zxid, proposal.digest))
+            tree.digest = proposal.digest
+            if not zxid & 127:
+                self.digest_log.append((zxid, proposal.digest))
             if proposal.closes:
                 self._session_closed(proposal)
             if proposal.origin is not None:
                 proposal.origin.finish(proposal)
             count += 1
         if count:
-            self.stats.record_updates(self.now_ms - first_ms, count)
+            self.stats.record_updates(self.now_ms - self._batch_began_ms, count)
         if self._throttled and not self.is_full:
             throttled, self._throttled = self._throttled, {}
             self._resuming.extend(throttled)
@@ -332,7 +338,7 @@ class ServerCore:
         """Sessions as of the last committed transaction: not those whose creation is still
         outstanding.
         """
-        opening = {p.opens[0] for p in self.proposals if p.opens is not None}
+        opening = {p.opens for p in self.proposals if p.opens}
         return ((sid, timeout) for sid, timeout in self.sessions.items() if sid not in opening)
 
 

@@ -16,6 +16,7 @@ from zoo.tree.acl import OPEN_ACL
 from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit, Outstanding
 from zoo.tree.record import (
     MAX_INT32,
+    SYSTEM_SUBTREE,
     blob_of,
     new_record,
     pack_stat,
@@ -23,6 +24,7 @@ from zoo.tree.record import (
     wire_cversion,
     with_aversion,
     with_data,
+    with_data_and_digest,
     with_new_child,
     without_child,
 )
@@ -88,8 +90,12 @@ def set_data(
     old = view.get(path)
     if old is None:
         raise KeeperError(Code.NONODE)
-    record = with_data(old, blob, version, zxid, time)
-    view.replace(path, old, record)
+    if view.digest_enabled and len(path) > 1 and not path.startswith(SYSTEM_SUBTREE):
+        record, digest = with_data_and_digest(path, old, blob, version, zxid, time)
+        view.replace(path, old, record, digest)
+    else:
+        record = with_data(old, blob, version, zxid, time)
+        view.replace(path, old, record)
     return (SET, path, record)
 
 

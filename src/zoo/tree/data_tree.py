@@ -139,25 +139,27 @@ class DataTree:
         )
         self.last_zxid = zxid
         for edit in edits:
-            if edit[0] == SET:
-                self._set(zxid, edit[1], edit[2])
-            else:
+            if edit[0] != SET:
                 _COMMIT[edit[0]](self, zxid, edit)
+                continue
+            _, path, record = edit
+            old = self.nodes[path]
+            if self._saved is not None:
+                self._save(path, old)
+            self.nodes[path] = record
+            grown = len(record) - len(old)
+            if grown:
+                self.data_size += grown
+                if self.quotas:
+                    self._count_quota(path, grown, 0)
+            watched = self.watches.data
+            if path in watched.paths or watched.recursive:
+                self._tell_data_changed(zxid, path)
 
-    def _set(self, zxid: int, path: bytes, record: bytes) -> None:
-        old = self.nodes[path]
-        if self._saved is not None:
-            self._save(path, old)
-        self.nodes[path] = record
-        grown = len(record) - len(old)
-        self.data_size += grown
-        if self.quotas:
-            self._count_quota(path, grown, 0)
-        watched = self.watches.data
-        if path in watched.paths or watched.recursive:
-            acl = self.acl_of(path)
-            for watcher, event, at in self.watches.data_changed(path):
-                self.notify(watcher, event, at, zxid, acl)
+    def _tell_data_changed(self, zxid: int, path: bytes) -> None:
+        acl = self.acl_of(path)
+        for watcher, event, at in self.watches.data_changed(path):
+            self.notify(watcher, event, at, zxid, acl)
 
     def _create(self, zxid: int, edit: Edit) -> None:
         _, path, record, parent, parent_record, acl, owner = edit

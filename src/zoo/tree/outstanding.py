@@ -37,13 +37,23 @@ _DIGEST_CACHE_LIMIT = 32_768
 class Outstanding:
     """An overlay of uncommitted edits over `tree`."""
 
-    __slots__ = ("_digests", "_journal", "_journal_digest", "acls", "digest", "records", "tree")
+    __slots__ = (
+        "_digests",
+        "_journal",
+        "_journal_digest",
+        "acls",
+        "digest",
+        "digest_enabled",
+        "records",
+        "tree",
+    )
 
     def __init__(self, tree: DataTree) -> None:
         self.tree = tree
         self.records: dict[bytes, bytes | None] = {}  # None: deleted
         self.acls: dict[bytes, Acl] = {}
         self.digest = tree.digest
+        self.digest_enabled = tree.digest_enabled
         # path -> (record, digest): valid only while that very record is current, so it needs no
         # invalidation
         self._digests: dict[bytes, tuple[bytes, int]] = {}
@@ -61,35 +71,33 @@ class Outstanding:
             return self.acls[path]
         return self.tree.acl_of(path)
 
-    def digest_of(self, path: bytes, record: bytes) -> int:
-        cached = self._digests.get(path)
-        if cached is not None and cached[0] is record:
-            return cached[1]
-        return node_digest(path, record)
-
-    def replace(self, path: bytes, old: bytes | None, new: bytes | None) -> None:
-        """Make `new` the current record of path and carry the digest along."""
+    def replace(
+        self, path: bytes, old: bytes | None, new: bytes | None, digest: int | None = None
+    ) -> None:
+        """Make `new` the current record of path; `digest` is its own, if the caller has it."""
         if self._journal is not None:
             self._journal.append(
                 (path, self.records.get(path, _MISSING), self.acls.get(path, _MISSING))
             )
         self.records[path] = new
-        if not self.tree.digest_enabled:
+        if not self.digest_enabled:
             return
         digests = self._digests
         if old is not None:
             cached = digests.get(path)
-            self.digest -= (
-                cached[1] if cached is not None and cached[0] is old else node_digest(path, old)
-            )
+            if cached is not None and cached[0] is old:
+                self.digest -= cached[1]
+            else:
+                self.digest -= node_digest(path, old)
         if new is None:
             digests.pop(path, None)
             return
-        value = node_digest(path, new)
-        self.digest += value
+        if digest is None:
+            digest = node_digest(path, new)
+        self.digest += digest
         if len(digests) >= _DIGEST_CACHE_LIMIT:
             digests.clear()
-        digests[path] = (new, value)
+        digests[path] = (new, digest)
 
     def begin(self) -> None:
         """Remember from here on how to undo: a multi is all or nothing."""

@@ -24,11 +24,13 @@ EMPTY_BLOB = LENGTH.pack(0)
 NULL_BLOB = LENGTH.pack(-1)
 MAX_INT32 = 0x7FFFFFFF
 
-_DIGEST_STAT = Struct(">qqqqqiiiq")
+_pack_digest_stat = Struct(">qqqqqiiiq").pack
 OWNER_AT_END = 24  # ephemeralOwner starts this many bytes before the end of a record
+VERSION_AT_END = STAT_SIZE - 32  # and version this many
 _OWNER = Struct(">q")
 _NO_OWNER = bytes(8)
 _COUNT = Struct(">i")
+_CVERSION_AND_COUNT = Struct(">i16xi")  # at 32 bytes before the end of a record
 
 SYSTEM_SUBTREE = b"/zookeeper/"
 DIGEST_VERSION = 2
@@ -89,6 +91,13 @@ def children_count(record: bytes) -> int:
     return count
 
 
+def creates_under(record: bytes) -> int:
+    """How many children this node ever had: the next sequence number under it."""
+    cversion, count = _CVERSION_AND_COUNT.unpack_from(record, len(record) - 32)
+    creates: int = ((cversion + count) & 0xFFFFFFFF) >> 1
+    return creates
+
+
 def creates_of(wire_cversion: int, num_children: int) -> int:
     # Java computes 2 * creates - n in 32 bits; creates never passes 2**31 - 1 here, so this undoes
     # it exactly.
@@ -137,6 +146,24 @@ def with_blob(record: bytes, blob: bytes) -> bytes:
     return blob + pack_stat(*stat)
 
 
+def with_data_and_digest(
+    path: bytes, record: bytes, blob: bytes, version: int, zxid: int, time: int
+) -> tuple[bytes, int]:
+    """`with_data` and `node_digest` of its result in one, since most writes are this one.
+
+    Not for paths below /zookeeper, whose digest is 0, nor for the root.
+    """
+    czxid, _, ctime, _, _, cversion, aversion, owner, _, count, pzxid = unpack_stat(
+        record, len(record) - STAT_SIZE
+    )
+    new = blob + pack_stat(
+        czxid, zxid, ctime, time, version, cversion, aversion, owner, len(blob) - 4, count, pzxid
+    )
+    creates = ((cversion + count) & 0xFFFFFFFF) >> 1
+    stat = _pack_digest_stat(czxid, zxid, pzxid, ctime, time, version, creates, aversion, owner)
+    return new, crc32(stat, crc32(blob[4:], crc32(path)))
+
+
 def with_aversion(record: bytes, aversion: int) -> bytes:
     stat = stat_of(record)._replace(aversion=aversion)
     return record[:-STAT_SIZE] + pack_stat(*stat)
@@ -154,13 +181,16 @@ def with_new_child(record: bytes, creates: int, zxid: int) -> bytes:
     if creates > before:
         before, pzxid = creates, zxid
     count += 1
+    cversion = (2 * before - count) & 0xFFFFFFFF
+    if cversion > MAX_INT32:
+        cversion -= 0x100000000
     return record[:at] + pack_stat(
         czxid,
         mzxid,
         ctime,
         mtime,
         version,
-        wire_cversion(before, count),
+        cversion,
         aversion,
         owner,
         size,
@@ -205,7 +235,7 @@ def node_digest(path: bytes, record: bytes) -> int:
     czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, _, count, pzxid = unpack_stat(
         record, at
     )
-    stat = _DIGEST_STAT.pack(
+    stat = _pack_digest_stat(
         czxid,
         mzxid,
         pzxid,
