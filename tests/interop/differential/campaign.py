@@ -128,6 +128,9 @@ def run(
     report = Report()
     enforced = "true" in str(pair._settings.get("enforceQuota", ""))
     started = time.monotonic()
+    if fresh := pair.lockstep().fresh():
+        report.findings["a fresh tree"] = Finding(0, [], fresh)
+        found("a fresh tree", report.findings["a fresh tree"])
     for seed in seeds:
         steps = Generator(seed, enforced).steps()
         difference = pair.check(steps)

@@ -37,10 +37,20 @@ class Lockstep:
     def __init__(self, left: Side, right: Side) -> None:
         self._sides = (left, right)
 
+    def fresh(self) -> Difference | None:
+        """Compare what servers without any history hold; later, shared counters are relative."""
+        trees = []
+        for side in self._sides:
+            side.begin(_root(), absolute=True)
+            trees.append(side.tree())
+            side.end()
+        if trees[0] == trees[1]:
+            return None
+        return Difference(0, "a fresh tree", *_only_different(*trees))
+
     def run(self, steps: Sequence[Step]) -> Difference | None:
         """None when the two agree throughout, up to the tree they leave behind."""
-        # Always as long: a mangled byte must hit the same field in every run.
-        root = f"/~{next(_roots):06d}~"
+        root = _root()
         for side in self._sides:
             side.begin(root)
         try:
@@ -91,6 +101,11 @@ class Lockstep:
         for side in self._sides:
             if index < side.session_count():
                 side.reap(index)
+
+
+def _root() -> str:
+    """A new root, always as long: a mangled byte must hit the same field in every run."""
+    return f"/~{next(_roots):06d}~"
 
 
 def _needs_barrier(step: Step) -> bool:

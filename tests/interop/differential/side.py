@@ -48,8 +48,8 @@ class Side:
         self._address = address
         self._tamper = tamper or bytes
 
-    def begin(self, root: str) -> None:
-        """Before the first step: zxids and shared versions count from here."""
+    def begin(self, root: str, absolute: bool = False) -> None:
+        """Before the first step: zxids, and unless `absolute` shared versions, count from here."""
         self._root = root
         self._xid = 0
         self.view = View()
@@ -59,7 +59,8 @@ class Side:
         self._admin = Admin(self._address)
         self._shared = self._admin.shared()
         base = self._admin.last_zxid()
-        self.view.begin(base, {path: node.stat for path, node in self._shared.items()})
+        counters = {} if absolute else {path: node.stat for path, node in self._shared.items()}
+        self.view.begin(base, counters)
         self._admin.create(root)
 
     # -- one step: send(), then receive()
@@ -181,7 +182,7 @@ class Side:
                 body = _mangled(body, mangle[0])
             xid = PING_XID if op == "ping" else self._xid
             frames.append(framed(header(xid, OPERATIONS[op].code) + body))
-            slot.waiting.append((op, _paths(args)))
+            slot.waiting.append((op, _paths(op, args)))
         return frames
 
     # -- in
@@ -245,11 +246,13 @@ class Side:
         return ("reply", op, xid, self.view.zxid(zxid), error, fields)
 
 
-def _paths(args: dict[str, Any]) -> list[Any]:
-    """The path of a request, or of each operation of a multi: whose Stat a reply shows."""
-    if "ops" in args:
-        return [sub.get("path") for _, sub in args["ops"]]
-    return [args.get("path")]
+def _paths(op: str, args: dict[str, Any]) -> list[Any]:
+    """Whose Stats a reply shows: a path, or one for each operation of a multi.
+
+    None for creates: the name may get a number, and the node is a new one.
+    """
+    pairs = args.get("ops", [(op, args)])
+    return [None if name.startswith("create") else sub.get("path") for name, sub in pairs]
 
 
 def _mangled(body: bytes, mangle: dict[str, Any]) -> bytes:
