@@ -8,6 +8,10 @@ cost more per request than the request.
 Each ready socket: one recv, one call into the core, one send. What a socket does not take at once
 is kept here and sent when it can be; the core is told how much that is and stops taking requests
 from a client that does not read.
+
+A client that is to be closed is told all there is, then the sending side is shut, and for a moment
+more its bytes are read and thrown away: closing with bytes unread would be a reset, and a reset
+takes back the answer that the client has not read yet.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import time
 from collections.abc import Callable
 
 from zoo.server.connection import ClientConnection
@@ -26,7 +31,12 @@ RECEIVE_SIZE = 1 << 16
 _ACCEPTS_PER_TURN = 64
 _MAX_EVENTS = 512
 _ROUNDS = 16  # how often one wake-up may look for more before the event loop gets its turn
+_MAX_LINGERING = 256
+_LINGER_SECONDS = 1.0
+_ACCEPT_PAUSE_SECONDS = 1.0
+_REFUSAL_LOG_SECONDS = 1.0
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
+GONE = select.EPOLLHUP | select.EPOLLERR
 
 
 class ClientLink:
@@ -59,6 +69,14 @@ class ClientListener:
         self._links: dict[int, ClientLink] = {}
         self._of: dict[ClientConnection, ClientLink] = {}
         self._extra: dict[int, Callable[[], None]] = {}
+        self._draining = False
+        # Not read from and nothing to send: no event of their own will wake them.
+        self.deaf: dict[ClientLink, None] = {}
+        self._lingering: dict[ClientLink, float] = {}
+        self._starved = False
+        self._accept_again = float("inf")
+        self._refusals = 0
+        self._refusal_logged = float("-inf")
         self._listening = {sock.fileno(): sock for sock in sockets}
         for fd in self._listening:
             self.epoll.register(fd, IN)
@@ -79,15 +97,27 @@ class ClientListener:
             for fd, mask in events:
                 link = links.get(fd)
                 if link is not None:
-                    if mask & OUT:
-                        self.flush(link.connection)
-                    if mask & ~OUT:
+                    if mask == IN:
                         self._read(link)
+                    else:
+                        self._attend(link, mask)
                 elif fd in extra:
                     extra[fd]()
                 elif fd in self._listening:
                     self._accept(self._listening[fd])
             self._end_turn()
+
+    def _attend(self, link: ClientLink, mask: int) -> None:
+        """More than bytes to read: room to send, or the other side is gone."""
+        if mask & OUT:
+            self.flush(link.connection)
+            if self._links.get(link.fd) is not link:
+                return
+        if link.mask & IN:
+            if mask & ~OUT:
+                self._read(link)
+        elif mask & GONE:  # reported even of a socket that we do not poll for anything
+            self._drop(link)
 
     def _read(self, link: ClientLink) -> None:
         connection = link.connection
@@ -102,7 +132,7 @@ class ClientListener:
             self._drop(link)
             return
         connection.receive(data)
-        if connection.dirty:
+        if connection.dirty or connection.paused:
             self.flush(connection)
 
     def flush(self, connection: ClientConnection) -> None:
@@ -135,57 +165,156 @@ class ClientListener:
                 connection.out_size = 0
                 if connection.paused:
                     connection.sent(0)
-        if connection.closing and not unsent:
-            self._drop(link)
+        closing = connection.closing
+        if closing and not unsent:
+            self._linger(link)
             return
-        mask = (OUT if unsent else 0) | (0 if connection.paused else IN)
+        mask = OUT if unsent else 0
+        # A client that has shut its sending side still gets what is on the way to it: so a
+        # connection that is to be closed is not read from.
+        if not (connection.paused or closing or self._draining):
+            mask |= IN
         if mask != link.mask:
-            link.mask = mask
-            self.epoll.modify(link.fd, mask)
+            self._poll_for(link, mask)
+
+    def _poll_for(self, link: ClientLink, mask: int) -> None:
+        link.mask = mask
+        self.epoll.modify(link.fd, mask)
+        if mask:
+            self.deaf.pop(link, None)
+        else:
+            self.deaf[link] = None
+
+    def hear_again(self) -> None:
+        """Room for requests again: read from those that were throttled without a reply to send."""
+        for link in list(self.deaf):
+            connection = link.connection
+            if connection.paused:
+                connection.sent(0)
+            self.flush(connection)
+
+    # --- who comes
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_ACCEPTS_PER_TURN):
             try:
                 sock, address = listening.accept()
             except BlockingIOError:
+                if self._starved:
+                    self._starved = False
+                    log.warning("accepting connections again")
                 return
-            except OSError as error:
-                # Out of descriptors, or the client has gone already: the next turn tries again.
-                log.warning("cannot accept a connection: %s", error)
-                return
-            ip, port = _plain(address[0]), address[1]
-            try:
-                connection = self.core.connect(f"{ip}:{port}", ip)
-            except TooManyConnections as refusal:
-                log.warning("refused %s:%d: %s", ip, port, refusal)
-                sock.close()
+            except ConnectionAbortedError:
                 continue
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self.core.config.client_tcp_keep_alive:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            link = ClientLink(sock, connection)
-            self._links[link.fd] = link
-            self._of[connection] = link
+            except OSError as error:
+                self._pause_accepting(error)
+                return
+            try:
+                self._admit(sock, *address[:2])
+            except TooManyConnections as refusal:
+                self._refuse(sock, address, refusal)
+            except OSError as error:
+                log.warning("cannot serve %s: %s", address[0], error)
+                sock.close()
+
+    def _admit(self, sock: socket.socket, host: str, port: int) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.core.config.client_tcp_keep_alive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        ip = plain_ip(host)
+        connection = self.core.connect(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}", ip)
+        link = ClientLink(sock, connection)
+        try:
             self.epoll.register(link.fd, IN)
+        except OSError:
+            connection.closed()
+            raise
+        self._links[link.fd] = link
+        self._of[connection] = link
+
+    def _refuse(
+        self, sock: socket.socket, address: tuple[str, int], refusal: TooManyConnections
+    ) -> None:
+        """Close, and say so: once a second, since a refused client tries again at once."""
+        sock.close()
+        self.core.stats.metrics.connection_rejected.value += 1
+        self._refusals += 1
+        now = time.monotonic()
+        if now - self._refusal_logged >= _REFUSAL_LOG_SECONDS:
+            log.warning(
+                "refused %s (%d refused since the last such line): %s",
+                plain_ip(address[0]),
+                self._refusals,
+                refusal,
+            )
+            self._refusals, self._refusal_logged = 0, now
+
+    def _pause_accepting(self, error: OSError) -> None:
+        """Usually out of descriptors. What waits in the backlog would make the poll spin."""
+        if not self._starved:
+            self._starved = True
+            log.error(
+                "cannot accept connections, trying again every %g s: %s; raise the limit on open "
+                "files (ulimit -n), or set maxCnxns below it",
+                _ACCEPT_PAUSE_SECONDS,
+                error,
+            )
+        self._accept_again = time.monotonic() + _ACCEPT_PAUSE_SECONDS
+        for fd in self._listening:
+            self.epoll.modify(fd, 0)
+
+    # --- who goes
+
+    def tick(self) -> None:
+        """Now and then: end what has lingered long enough, try to accept again."""
+        now = time.monotonic()
+        for link, until in list(self._lingering.items()):
+            if until > now:
+                break
+            self._drop(link)
+        if now >= self._accept_again:
+            self._accept_again = float("inf")
+            for fd in self._listening:
+                self.epoll.modify(fd, IN)
+
+    def _linger(self, link: ClientLink) -> None:
+        connection = link.connection
+        if self._draining or len(self._lingering) >= _MAX_LINGERING:
+            self._drop(link)
+            return
+        try:
+            link.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # reset meanwhile
+            self._drop(link)
+            return
+        del self._of[connection]
+        connection.dirty = False
+        connection.closed()
+        self._lingering[link] = time.monotonic() + _LINGER_SECONDS
+        if link.mask != IN:
+            self._poll_for(link, IN)
 
     def _drop(self, link: ClientLink) -> None:
         self.epoll.unregister(link.fd)
         del self._links[link.fd]
-        del self._of[link.connection]
-        link.connection.dirty = False
-        link.connection.closed()
+        self.deaf.pop(link, None)
+        if self._lingering.pop(link, None) is None:
+            del self._of[link.connection]
+            link.connection.dirty = False
+            link.connection.closed()
         link.sock.close()
 
     def stop_listening(self) -> None:
         """Take no more connections and no more requests; what is under way goes on."""
+        self._draining = True
         for fd, sock in self._listening.items():
             self.epoll.unregister(fd)
             sock.close()
         self._listening.clear()
-        for link in self._links.values():
-            link.mask &= ~IN
-            self.epoll.modify(link.fd, link.mask)
+        for link in list(self._links.values()):
+            if link.mask & IN:
+                self._poll_for(link, link.mask & ~IN)
 
     def has_unsent(self) -> bool:
         return any(link.unsent for link in self._links.values())
@@ -193,10 +322,13 @@ class ClientListener:
     def close(self) -> None:
         for link in list(self._links.values()):
             self._drop(link)
+        for sock in self._listening.values():
+            sock.close()
+        self._listening.clear()
         self.epoll.close()
 
 
-def _plain(ip: str) -> str:
+def plain_ip(ip: str) -> str:
     """An IPv4 client of an IPv6 socket under its own address, and no zone index."""
     if ip.startswith("::ffff:") and "." in ip:
         return ip[7:]

@@ -30,6 +30,7 @@ class LogDisk:
         self.busy = False
         self.slowest_ms = 0.0
         self.last_ms = 0.0
+        self._submitted = 0.0
         self._storage = storage
         self._queue: SimpleQueue[tuple[bytes, Ready] | None] = SimpleQueue()
         self._done: Ready | None = None
@@ -41,6 +42,7 @@ class LogDisk:
         """Begin to make a Ready durable. One at a time."""
         assert not self.busy
         self.busy = True
+        self._submitted = time.monotonic()
         self._queue.put((b"".join(map(encode_entry, ready.entries)), ready))
 
     def collect(self) -> Ready | None:
@@ -55,8 +57,21 @@ class LogDisk:
         self.busy = False
         return done
 
-    def close(self) -> None:
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def silent_seconds(self) -> float:
+        """How long the batch under way has been under way; 0 when none is."""
+        return time.monotonic() - self._submitted if self.busy else 0.0
+
+    def stop(self) -> None:
+        """Let the thread end after the batch under way; `is_alive` tells when it has."""
         self._queue.put(None)
+
+    def close(self) -> None:
+        """Wait for the thread's end and let go of the eventfd."""
+        self.stop()
         self._thread.join()
         os.close(self.eventfd)
 
@@ -100,10 +115,13 @@ class Background:
     def backlog(self) -> int:
         return self._jobs.qsize()
 
-    def close(self) -> None:
-        """Wait for the jobs that are queued, then end."""
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Let the thread end after the jobs that are queued; `is_alive` tells when it has."""
         self._jobs.put(None)
-        self._thread.join()
 
     def _run(self) -> None:
         while True:

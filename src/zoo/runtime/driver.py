@@ -4,19 +4,24 @@ A turn: tell the core the time, feed it what has arrived, send what it has to sa
 next batch. The order that durability rests on is written in zoo.zab.ready; here it is `_end_turn`
 (steps 1 and 2 are begun) and `_disk_done` (step 3).
 
-Nothing is retried and nothing dies quietly: whatever a disk thread or the core raises ends the
-server with the reason, before anything that was not durable could be acknowledged.
+Nothing is retried and nothing dies quietly: whatever the core, a callback or a thread raises ends
+the server with the reason, before anything that was not durable could be acknowledged. Nor does it
+wait for ever: a disk that never answers is left behind, and `disk_hangs` tells whoever must then
+leave the process without touching that disk again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
-from zoo.persistence.storage import SnapshotWriter, Storage
+from zoo.persistence.storage import SnapshotWriter, Storage, StorageFailed
 from zoo.runtime.client_listener import ClientListener
 from zoo.runtime.disk import Background, LogDisk
 from zoo.runtime.purge import purge
@@ -25,7 +30,13 @@ from zoo.server.core import ServerCore
 log = logging.getLogger(__name__)
 
 _DRAIN_SECONDS = 10.0
+_THREADS_END_SECONDS = 2.0
+_DISK_SILENCE_SECONDS = 5.0
 _MAX_SNAPSHOT_BACKLOG = 64  # chunks of at most 64 KiB that may wait for the disk
+
+
+class DiskHangs(Exception):
+    """The disk has not finished a write for so long that the server leaves without it."""
 
 
 class Driver:
@@ -43,10 +54,14 @@ class Driver:
         self._tick_seconds = min(0.25, core.config.tick_time_ms / 4000)
         self._snapshot: Iterator[bytes] | None = None
         self._snapshot_started = 0.0
-        self._stopping = False
+        self.stopping = False
+        self.disk_hangs = False
+        self._silence_told = False
 
     async def run(self) -> None:
         """Serve. Returns after `stop`; raises what made going on impossible."""
+        self._loop.set_exception_handler(self._loop_failed)
+        hook, threading.excepthook = threading.excepthook, self._thread_failed
         self._loop.add_reader(self.listener.epoll.fileno(), self._guarded_ready)
         self._tick()
         if self.core.config.purge_interval_ms:
@@ -56,37 +71,70 @@ class Driver:
         finally:
             self._loop.remove_reader(self.listener.epoll.fileno())
             self.listener.close()
+            await self._end_threads()
+            threading.excepthook = hook
+
+    async def _end_threads(self) -> None:
+        """Let both threads finish what they have, but not for ever: a fsync may never return."""
+        self.disk.stop()
+        self.background.stop()
+        deadline = time.monotonic() + _THREADS_END_SECONDS
+        while (self.disk.is_alive or self.background.is_alive) and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)
+        self.disk_hangs = self.disk.is_alive
+        if not self.disk_hangs:
             self.disk.close()
-            if self._over.exception() is None:
-                self.background.close()
 
     def stop(self) -> None:
         """Drain: no new requests; what is prepared becomes durable and is answered; then end."""
-        if not self._stopping:
-            self._stopping = True
+        if not self.stopping and not self._over.done():
+            self.stopping = True
             self.listener.stop_listening()
             self._drained(time.monotonic() + _DRAIN_SECONDS)
 
     def _drained(self, deadline: float) -> None:
-        waiting = bool(self.core.proposals) or self.disk.busy or self.listener.has_unsent()
-        if (waiting and time.monotonic() < deadline) or (
-            self._snapshot is not None and time.monotonic() < deadline
-        ):
-            self._loop.call_later(0.005, self._drained, deadline)
+        undurable = bool(self.core.proposals) or self.disk.busy
+        if time.monotonic() < deadline:
+            if undurable or self.listener.has_unsent():
+                self._loop.call_later(0.005, self._drained, deadline)
+            else:
+                self._finish(None)
+        elif undurable:
+            self._finish(
+                DiskHangs(
+                    f"the transaction log was not written within {_DRAIN_SECONDS:g} s: the writes "
+                    "under way are not acknowledged"
+                )
+            )
         else:
             self._finish(None)
 
     def _finish(self, failure: BaseException | None) -> None:
-        if self._over.done():
-            return
-        if failure is None:
-            self._over.set_result(None)
-        else:
-            self._over.set_exception(failure)
+        if not self._over.done():
+            if failure is None:
+                self._over.set_result(None)
+            else:
+                self._over.set_exception(failure)
+        elif failure is not None:
+            log.error("while stopping: %s", failure, exc_info=failure)
+
+    def _loop_failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of the event loop raised: asyncio alone would log it and go on."""
+        self._finish(context.get("exception") or RuntimeError(context["message"]))
+
+    def _thread_failed(self, args: threading.ExceptHookArgs) -> None:
+        self._background_failed(args.exc_value or args.exc_type())
+
+    def _background_failed(self, failure: BaseException) -> None:
+        """In the thread that failed."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
+            self._loop.call_soon_threadsafe(self._finish, failure)
 
     # --- turns
 
     def _guarded_ready(self) -> None:
+        if self._over.done():
+            return
         try:
             self.listener.on_ready()
         except BaseException as failure:
@@ -98,6 +146,8 @@ class Driver:
     def _end_turn(self) -> None:
         core = self.core
         core.go_on()
+        if self.listener.deaf and not core.is_full:
+            self.listener.hear_again()
         while core.dirty:
             dirty, core.dirty = core.dirty, []
             flush = self.listener.flush
@@ -123,18 +173,31 @@ class Driver:
             )
         self.core.stats.metrics.fsynctime.add(int(self.disk.last_ms))
         self.core.persisted(done.last_zxid)
-        if self._snapshot is None and not self._stopping and self.core.snapshot_due():
+        if self._snapshot is None and not self.stopping and self.core.snapshot_due():
             self.begin_snapshot()
 
     def _tick(self) -> None:
+        if self._over.done():
+            return
         try:
             self._begin_turn()
             self.core.tick()
+            self.listener.tick()
             self._end_turn()
+            self._watch_disk()
         except BaseException as failure:
             self._finish(failure)
             return
         self._loop.call_later(self._tick_seconds, self._tick)
+
+    def _watch_disk(self) -> None:
+        """Say once that the disk is silent: writes wait, and nothing else would show why."""
+        silent = self.disk.silent_seconds()
+        if silent < _DISK_SILENCE_SECONDS:
+            self._silence_told = False
+        elif not self._silence_told:
+            self._silence_told = True
+            log.error("the transaction log's disk is silent for %.0f s: all writes wait", silent)
 
     # --- snapshots: encoded here in slices, written by the background thread
 
@@ -148,7 +211,10 @@ class Driver:
 
     def _snapshot_slice(self, writer: SnapshotWriter) -> None:
         """Encode one chunk, then leave the loop to others for as long as that took."""
-        if self._over.done():
+        if self._over.done() or self.stopping:
+            # The log holds everything: a restart needs no snapshot, a stop need not wait for one.
+            self._snapshot = None
+            self.background.submit(writer.abort)
             return
         assert self._snapshot is not None
         if self.background.backlog() > _MAX_SNAPSHOT_BACKLOG:
@@ -185,9 +251,12 @@ class Driver:
 
     def _purge(self) -> None:
         """In the background thread."""
-        plan = purge(self.storage, self.core.config.snap_retain_count, log.warning)
+        try:
+            plan = purge(self.storage, self.core.config.snap_retain_count, log.warning)
+        except (StorageFailed, OSError) as failure:
+            # What is not deleted costs room, not safety.
+            hours = self.core.config.purge_interval_ms / 3_600_000
+            log.error("purging failed, the next attempt comes in %g h: %s", hours, failure)
+            return
         if plan.snapshots or plan.logs:
             log.info("purged %d snapshots and %d logs", len(plan.snapshots), len(plan.logs))
-
-    def _background_failed(self, failure: BaseException) -> None:
-        self._loop.call_soon_threadsafe(self._finish, failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import logging
 import os
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
 from zoo import __version__
 from zoo.config import Config
@@ -20,7 +22,7 @@ from zoo.persistence.snapshot import InvalidSnapshot
 from zoo.persistence.storage import StorageFailed
 from zoo.persistence.txn_log import CorruptLog
 from zoo.runtime.data_dir import DataDirError, DataDirs, may_start_empty, prepare
-from zoo.runtime.driver import Driver
+from zoo.runtime.driver import DiskHangs, Driver
 from zoo.runtime.file_storage import FileStorage
 from zoo.runtime.loading import Loaded, load, write_snapshot
 from zoo.server.core_view import CoreView, HostFacts
@@ -35,6 +37,17 @@ EXIT_UNEXPECTED = 1
 EXIT_INVOCATION = 2
 EXIT_DATA_DIR = 3
 _BACKLOG = 512
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+
+
+_UNUSABLE_DATA = (
+    DataDirError,
+    StorageFailed,
+    CorruptLog,
+    NoUsableSnapshot,
+    InvalidSnapshot,
+    UnknownAclError,
+)
 
 
 class _CannotListen(Exception):
@@ -54,16 +67,15 @@ def serve(config: Config) -> int:
     except _CannotListen as error:
         log.error("%s", error)
         return EXIT_UNEXPECTED
-    except (
-        DataDirError,
-        StorageFailed,
-        CorruptLog,
-        NoUsableSnapshot,
-        InvalidSnapshot,
-        UnknownAclError,
-    ) as error:
+    except _UNUSABLE_DATA as error:
         log.error("%s", error)
         return EXIT_DATA_DIR
+    except KeyboardInterrupt:
+        log.error("interrupted before serving")
+        return EXIT_UNEXPECTED
+    except Exception:
+        log.critical("stopping after an internal error", exc_info=True)
+        return EXIT_UNEXPECTED
 
 
 def _serve(config: Config) -> int:
@@ -75,20 +87,36 @@ def _serve(config: Config) -> int:
         compression=config.snapshot_compression,
         preallocation=config.pre_alloc_size_bytes,
     )
+    sockets: list[socket.socket] = []
     try:
-        loaded = load(config, storage)
-        if loaded.fresh and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
-            raise DataDirError(
-                f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the "
-                "file `initialize` in dataLogDir to begin empty, or restore a backup"
-            )
-        if loaded.snapshot is None:
-            write_snapshot(loaded.core, storage)
-        sockets = _listen(config)
+        # Taking the port first lets a second server fail at once and not after minutes of loading.
+        sockets = _bind(config)
+        loaded = _load(config, dirs, storage)
+        _listen(config, sockets)
         _quiet_collector()
         return asyncio.run(_run(config, dirs, storage, loaded, sockets))
     finally:
+        for sock in sockets:
+            sock.close()
         storage.close()
+
+
+def _load(config: Config, dirs: DataDirs, storage: FileStorage) -> Loaded:
+    try:
+        loaded = load(config, storage)
+    except OSError as error:
+        raise DataDirError(
+            f"cannot read the data in {dirs.snapshots} or {dirs.logs}: {error}; see the kernel log "
+            "for a failing disk"
+        ) from error
+    if loaded.fresh and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
+        raise DataDirError(
+            f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
+            "`initialize` in dataLogDir to begin empty, or restore a backup"
+        )
+    if loaded.snapshot is None:
+        write_snapshot(loaded.core, storage)
+    return loaded
 
 
 async def _run(
@@ -99,18 +127,16 @@ async def _run(
     sockets: list[socket.socket],
 ) -> int:
     core = loaded.core
-    address = sockets[0].getsockname()
-    core.view = CoreView(core, _host_facts(config, dirs, address[1]))
+    core.view = CoreView(core, _host_facts(config, dirs, sockets[0].getsockname()[1]))
     driver = Driver(core, storage, sockets)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, driver, number)
-    shown = f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
     log.info(
         "Zoo %s serves standalone at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions "
         "in %.2f s (%s, %d transactions replayed)",
         __version__,
-        shown,
+        ", ".join(_shown(sock) for sock in sockets),
         Path(config.data_dir).absolute(),
         core.tree.last_zxid,
         core.view.znode_count(),
@@ -121,50 +147,101 @@ async def _run(
     )
     try:
         await driver.run()
-    except StorageFailed as failure:
+    except (StorageFailed, DiskHangs) as failure:
         log.critical("stopping, nothing unlogged was acknowledged: %s", failure)
         return EXIT_UNEXPECTED
     except BaseException:
         log.critical("stopping after an internal error", exc_info=True)
         return EXIT_UNEXPECTED
+    finally:
+        if driver.disk_hangs:
+            log.critical("the disk still hangs: leaving without closing the transaction log")
+            _leave(EXIT_UNEXPECTED)
     log.info("stopped at zxid 0x%x", core.tree.last_zxid)
     return EXIT_OK
 
 
 def _stop(driver: Driver, number: int) -> None:
-    log.info("%s: draining, then stopping", signal.Signals(number).name)
+    name = signal.Signals(number).name
+    if driver.stopping:
+        log.warning("%s again: leaving at once; what was acknowledged is durable", name)
+        _leave(EXIT_UNEXPECTED)
+    log.info("%s: draining, then stopping", name)
     driver.stop()
 
 
-def _listen(config: Config) -> list[socket.socket]:
-    """Bind the client port on every address that its name stands for."""
+def _leave(code: int) -> NoReturn:
+    """End the process without waiting for anything, a thread in a system call least of all."""
+    logging.shutdown()
+    os._exit(code)
+
+
+def _shown(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _bind(config: Config) -> list[socket.socket]:
+    """Take the client port on every address that its name stands for. Raises _CannotListen."""
     host, port = config.client_port_address, config.client_port
     try:
         infos = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except OSError as error:
-        raise _CannotListen(f"clientPortAddress={host}: {error}") from error
+        raise _CannotListen(f"clientPortAddress={host}: {error.strerror}") from error
     sockets: list[socket.socket] = []
-    for family, kind, proto, _, address in dict.fromkeys(infos):
-        sock = socket.socket(family, kind, proto)
+    unsupported: OSError | None = None
+    for family, _, _, _, address in dict.fromkeys(infos):
+        if sockets and not port:  # any free port, but the same on all addresses
+            address = (address[0], sockets[0].getsockname()[1], *address[2:])
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(address)
-            backlog = config.client_port_listen_backlog
+            sockets.append(_bound(family, address))
+        except OSError as error:
+            if error.errno in _NO_SUCH_FAMILY:  # a name may stand for IPv6 where there is none
+                unsupported = error
+                continue
+            for opened in sockets:
+                opened.close()
+            raise _cannot_listen(address, error) from error
+    if not sockets:
+        raise _CannotListen(f"clientPortAddress={host}: {unsupported}")
+    return sockets
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _cannot_listen(address: tuple[Any, ...], error: OSError) -> _CannotListen:
+    advice = {
+        errno.EADDRINUSE: "; another server runs there, or this one does already",
+        errno.EACCES: "; ports below 1024 need a privilege",
+        errno.EADDRNOTAVAIL: "; no interface of this machine has that address",
+    }.get(error.errno or 0, "")
+    return _CannotListen(
+        f"cannot listen on {address[0]} port {address[1]}: {error.strerror}{advice} (clientPort, "
+        "clientPortAddress)"
+    )
+
+
+def _listen(config: Config, sockets: list[socket.socket]) -> None:
+    backlog = config.client_port_listen_backlog
+    for sock in sockets:
+        try:
             sock.listen(backlog if backlog > 0 else _BACKLOG)
         except OSError as error:
-            for opened in (*sockets, sock):
-                opened.close()
-            raise _CannotListen(
-                f"cannot listen on {address[0]} port {port}: {error.strerror}; is another server "
-                "running there? (clientPort, clientPortAddress)"
-            ) from error
-        sock.setblocking(False)
-        sockets.append(sock)
-    return sockets
+            raise _cannot_listen(sock.getsockname(), error) from error
 
 
 def _quiet_collector() -> None:

@@ -1,0 +1,6 @@
+"""`python -m zoo` is the command `zoo`."""
+
+from zoo.tools.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="zoo")
