@@ -34,30 +34,15 @@ from zoo.jute.schema import decode, encode
 from zoo.jute.txn_records import Txn
 from zoo.pipeline.multi import ERROR_BODY, MULTI_END, MULTI_HEADER, parse_multi
 from zoo.pipeline.proposal import CloseSession, OpenSession, Proposal
-from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
+from zoo.pipeline.replies import reply_frame
 from zoo.pipeline.writes import Done, Requester, Writes
-from zoo.tree.outstanding import SET
-from zoo.tree.record import (
-    DIGEST_VERSION,
-    LENGTH,
-    MAX_INT32,
-    NULL_BLOB,
-    OWNER_AT_END,
-    STAT_SIZE,
-    SYSTEM_SUBTREE,
-    VERSION_AT_END,
-    with_data_and_digest,
-)
+from zoo.tree.record import DIGEST_VERSION, LENGTH, NULL_BLOB
 
 TXN_HEADER = Struct(">qiqqi")  # session, cxid, zxid, time in ms, type
-_SET_TAIL = Struct(">iiq")  # the new version, then the digest as TXN_DIGEST
 TXN_DIGEST = Struct(">iq")  # version, value
 _OPEN_ACL_BYTES = LENGTH.pack(len(OPEN_ACL_UNSAFE)) + b"".join(map(encode, OPEN_ACL_UNSAFE))
 
-SET_DATA = int(Op.setData)
-unpack_int = LENGTH.unpack_from
 pack_txn_header = TXN_HEADER.pack
-pack_set_tail = _SET_TAIL.pack
 
 
 class Order(Protocol):
@@ -99,52 +84,6 @@ class Prep:
         return self._propose(origin, cxid, zxid, done)
 
     # --- lone requests
-
-    def set_data(self, origin: Requester, cxid: int, payload: bytes) -> Proposal | None:
-        """The hottest write, as long as nothing is special about it; None sends it the long way.
-
-        What `prepare` does with a setData through Writes and changes, this does without a record
-        object, an exception or a second look at the Stat. The caller has checked the session.
-        """
-        size = len(payload)
-        if size < 12:
-            return None
-        at = 4 + unpack_int(payload)[0]
-        if not 4 <= at <= size - 8 or at + unpack_int(payload, at)[0] != size - 8:
-            return None  # null data, or not what it says it is
-        path = payload[4:at]
-        view, tree = self.view, self.tree
-        old = view.records[path] if path in view.records else tree.nodes.get(path)
-        if (
-            old is None
-            or path in tree.veiled
-            or path in view.acls
-            or (tree.quotas and self.writes.enforce_quota)
-            or old[-OWNER_AT_END] & 0x80  # perhaps no session: shown_stat must look
-            or not view.digest_enabled
-            or at < 6
-            or path.startswith(SYSTEM_SUBTREE)
-        ):
-            return None
-        version: int = unpack_int(old, len(old) - VERSION_AT_END)[0]
-        expected: int = unpack_int(payload, size - 4)[0]
-        if (expected != -1 and expected != version) or version == MAX_INT32:
-            return None
-        version += 1
-        zxid = self.order.next_zxid()
-        body = payload[:-4]
-        wall_ms = self.wall_ms
-        record, digest = with_data_and_digest(path, old, body[at:], version, zxid, wall_ms)
-        view.replace(path, old, record, digest)
-        digest = view.digest
-        self.order.propose(
-            zxid,
-            pack_txn_header(origin.session_id, cxid, zxid, wall_ms, SET_DATA)
-            + body
-            + pack_set_tail(version, DIGEST_VERSION, digest),
-        )
-        reply = pack_reply(REPLY_SIZE + STAT_SIZE, cxid, zxid, 0) + record[-STAT_SIZE:]
-        return Proposal(zxid, ((SET, path, record),), reply, origin, digest)
 
     def _set_data(self, origin: Requester, zxid: int, payload: bytes) -> Done:
         request = decode(SetDataRequest, payload)

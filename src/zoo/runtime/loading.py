@@ -30,8 +30,17 @@ class Loaded:
         self.seconds = seconds
 
 
-def load(config: Config, storage: Storage) -> Loaded:
-    """Recover. Raises what Recovery raises, and UnknownAclError."""
+def load(
+    config: Config,
+    storage: Storage,
+    *,
+    moment: tuple[int, int] | None = None,
+    rng: Random | None = None,
+) -> Loaded:
+    """Recover. Raises what Recovery raises, and UnknownAclError.
+
+    A simulation brings its own time (monotonic and Unix, ms) and its own source of chance.
+    """
     started = time.monotonic()
     recovery = Recovery(storage, log.warning)
     cores: list[ServerCore] = []
@@ -61,10 +70,10 @@ def load(config: Config, storage: Storage) -> Loaded:
             if mismatches == 1:
                 log.error("the digest of the tree differs from the log's at zxid 0x%x", done.zxid)
     tree.acl_table.require_defined()
-    now_ms, wall_ms = int(time.monotonic() * 1000), int(time.time() * 1000)
+    now_ms, wall_ms = moment or (int(time.monotonic() * 1000), int(time.time() * 1000))
     tracker = SessionTracker(config.tick_time_ms, now_ms)
     tracker.load(sessions.items())
-    core = ServerCore(config, tree, tracker, Random(), now_ms, wall_ms)
+    core = ServerCore(config, tree, tracker, rng or Random(), now_ms, wall_ms)
     cores.append(core)
     core.note_replayed(replayed)
     metrics = core.stats.metrics

@@ -22,7 +22,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from zoo.errors import Code, KeeperError, ProtocolViolation
 from zoo.jute.client_records import AuthPacket, SetSASLResponse
@@ -30,6 +30,7 @@ from zoo.jute.codec import JuteError
 from zoo.jute.constants import PING_XID, KeeperState
 from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
+from zoo.pipeline.plain_sets import PlainSet
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
 from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
@@ -71,7 +72,14 @@ _WRITES = frozenset(
         Op.reconfig,
     )
 )
-Deferred = tuple[int, int, bytes]  # xid, operation, body: a request that waits behind a write
+
+
+class Deferred(NamedTuple):
+    """A request that waits behind a write of its own session."""
+
+    xid: int
+    op: int
+    payload: bytes
 
 
 class ClientConnection:
@@ -96,7 +104,7 @@ class ClientConnection:
         self.identities: list[Identity] = list(core.registry.first_identities(ip))
         self.session: Session = _NO_SESSION
         self.session_id = 0
-        self.waiting: deque[Proposal | Deferred] = deque()
+        self.waiting: deque[Proposal | PlainSet | Deferred] = deque()
         self.handshake: Handshake | None = Handshake(self)
         self._tail = b""
 
@@ -128,7 +136,7 @@ class ClientConnection:
         zxid = core.tree.last_zxid
         out, waiting = self.out, self.waiting
         append = out.append
-        set_data, proposals = core.prep.set_data, core.proposals
+        set_data, proposals = core.plain_sets.prepare, core.proposals
         max_frame, max_unsent = core.max_frame, core.max_unsent
         limit = core.outstanding_limit
         pos, end = 0, len(buf)
@@ -163,7 +171,7 @@ class ClientConnection:
                             break
                         continue
             elif op == SET_DATA and plain:
-                proposal = set_data(self, xid, buf[pos + 12 : stop])
+                proposal = set_data(self, xid, buf, pos + 12, stop)
                 if proposal is not None:
                     waiting.append(proposal)
                     proposals.append(proposal)
@@ -210,7 +218,7 @@ class ClientConnection:
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
         elif self.waiting:
-            self._await((xid, op, payload))
+            self._await(Deferred(xid, op, payload))
         else:
             self._answer(xid, op, payload)
 
@@ -230,7 +238,7 @@ class ClientConnection:
 
     def _refuse(self, xid: int, code: int) -> None:
         if self.waiting:
-            self._await((xid, _REFUSED, PATH_LENGTH.pack(code)))
+            self._await(Deferred(xid, _REFUSED, PATH_LENGTH.pack(code)))
         else:
             self.reply(xid, self.core.tree.last_zxid, code, b"")
 
@@ -315,13 +323,29 @@ class ClientConnection:
             self.core.dirty.append(self)
         if proposal.closes:
             self.close()
-        elif waiting and type(waiting[0]) is tuple:
+        elif waiting and type(waiting[0]) is Deferred:
+            self.advance()
+
+    def finish_set(self, reply: bytes) -> None:
+        """The same for a plain set."""
+        waiting = self.waiting
+        waiting.popleft()
+        core = self.core
+        core.outstanding -= 1
+        if self.is_closed:
+            return
+        self.out.append(reply)
+        self.out_size += len(reply)
+        if not self.dirty:
+            self.dirty = True
+            core.dirty.append(self)
+        if waiting and type(waiting[0]) is Deferred:
             self.advance()
 
     def advance(self) -> None:
         """Answer what stands at the head of the queue and is no write."""
         waiting = self.waiting
-        while waiting and isinstance(first := waiting[0], tuple):
+        while waiting and isinstance(first := waiting[0], Deferred):
             if self.out_size > self.core.max_unsent:
                 self.paused = True
                 return
@@ -386,7 +410,7 @@ class ClientConnection:
         self.out.clear()
         self.out_size = 0
         self._tail = b""
-        kept = [item for item in self.waiting if isinstance(item, Proposal)]
+        kept = [item for item in self.waiting if not isinstance(item, Deferred)]
         self.core.outstanding -= len(self.waiting) - len(kept)
         self.waiting = deque(kept)
         self.core.forget(self)

@@ -15,13 +15,14 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from zoo.auth.registry import AuthRegistry
 from zoo.config import Config
 from zoo.persistence.snapshot import SnapshotEncoder, ZxidDigest
+from zoo.pipeline.plain_sets import PlainSet, PlainSets
 from zoo.pipeline.prep import Prep
-from zoo.pipeline.proposal import Proposal
+from zoo.pipeline.proposal import OpenSession, Proposal
 from zoo.pipeline.reads import Reads
 from zoo.pipeline.writes import Writes
 from zoo.server.access import Access
@@ -94,6 +95,7 @@ class ServerCore:
         writes.close_session_txn = config.close_session_txn_enabled
         self.role = Standalone(tree.last_zxid)
         self.prep = Prep(writes, self.role)
+        self.plain_sets = PlainSets(self.prep)
         self.reaper = Reaper(config, tree)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
@@ -101,7 +103,7 @@ class ServerCore:
         self.per_ip: dict[str, int] = {}
         self.attached: dict[int, ClientConnection] = {}
         self.dirty: list[ClientConnection] = []
-        self.proposals: deque[Proposal] = deque()
+        self.proposals: deque[Proposal | PlainSet] = deque()
         self.outstanding = 0
         self.digest_log: deque[tuple[int, int]] = deque(maxlen=1024)
         self._throttled: dict[ClientConnection, None] = {}
@@ -247,29 +249,40 @@ class ServerCore:
     def persisted(self, zxid: int) -> None:
         """Everything up to `zxid` is durable: commit it and answer."""
         committed = self.role.on_persisted(zxid)
-        proposals = self.proposals
-        commit, forget = self.tree.commit, self.outstanding_view.committed
-        tree = self.tree
-        count = 0
-        while proposals and proposals[0].zxid <= committed:
+        proposals, tree = self.proposals, self.tree
+        outstanding = self.outstanding_view
+        records = outstanding.records
+        count = len(proposals)
+        while proposals and tree.last_zxid != committed:
             proposal = proposals.popleft()
-            zxid, edits = proposal.zxid, proposal.edits
-            commit(zxid, edits)
-            if edits:
-                forget(edits)
-            tree.digest = proposal.digest
+            if type(proposal) is tuple:
+                zxid, path, record, reply, origin, digest = proposal
+                tree.commit_set(zxid, path, record)
+                if records.get(path) is record:
+                    del records[path]
+                tree.digest = digest
+                origin.finish_set(reply)
+            else:
+                zxid = self._commit(cast(Proposal, proposal))
             if not zxid & 127:
-                self.digest_log.append((zxid, proposal.digest))
-            if proposal.closes:
-                self._session_closed(proposal)
-            if proposal.origin is not None:
-                proposal.origin.finish(proposal)
-            count += 1
+                self.digest_log.append((zxid, tree.digest))
+        assert tree.last_zxid == committed, f"no proposal for 0x{committed:x}"
+        count -= len(proposals)
         if count:
             self.stats.record_updates(self.now_ms - self._batch_began_ms, count)
         if self._throttled and not self.is_full:
             throttled, self._throttled = self._throttled, {}
             self._resuming.extend(throttled)
+
+    def _commit(self, proposal: Proposal) -> int:
+        self.tree.commit(proposal.zxid, proposal.edits)
+        self.outstanding_view.committed(proposal.edits)
+        self.tree.digest = proposal.digest
+        if proposal.closes:
+            self._session_closed(proposal)
+        if proposal.origin is not None:
+            proposal.origin.finish(proposal)
+        return proposal.zxid
 
     def go_on(self) -> None:
         """After inputs: resume the connections that may go on. The driver calls it before `ready`."""
@@ -338,7 +351,7 @@ class ServerCore:
         """Sessions as of the last committed transaction: not those whose creation is still
         outstanding.
         """
-        opening = {p.opens for p in self.proposals if p.opens}
+        opening = {p.opens for p in self.proposals if isinstance(p, OpenSession)}
         return ((sid, timeout) for sid, timeout in self.sessions.items() if sid not in opening)
 
 

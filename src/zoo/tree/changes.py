@@ -63,9 +63,9 @@ def create(
     record = new_record(blob, zxid, time, owner)
     view.replace(parent, old_parent, parent_record)
     view.replace(path, None, record)
-    if acl is OPEN_ACL and path not in view.tree.acls:
-        view.acls.pop(path, None)  # the common case leaves no trace; nor may a deleted namesake's
-    else:
+    # The common case leaves no trace, but must hide the ACL of a namesake whose delete is still
+    # outstanding, or even its create.
+    if acl is not OPEN_ACL or path in view.tree.acls or path in view.acls:
         view.acls[path] = acl
     return (CREATE, path, record, parent, parent_record, acl, owner)
 
@@ -80,6 +80,7 @@ def delete(view: Outstanding, path: bytes, zxid: int) -> Edit:
     parent_record = without_child(old_parent, zxid)
     view.replace(parent, old_parent, parent_record)
     view.replace(path, old, None)
+    view.deleted[path] = parent_record
     return (DELETE, path, None, parent, parent_record)
 
 
@@ -106,6 +107,20 @@ def set_acl(view: Outstanding, path: bytes, acl: Acl, aversion: int) -> Edit:
         raise KeeperError(Code.NONODE)
     record = with_aversion(old, aversion)
     view.replace(path, old, record)
+    view.acls[path] = acl
+    return (SET_ACL, path, record, acl)
+
+
+def adopt_acl(view: Outstanding, path: bytes, acl: Acl) -> Edit:
+    """The ACL that a create says, on a node that is there already; its Stat stays.
+
+    A fuzzy snapshot of Java's starts with its ACLs, so a node created meanwhile may refer to one
+    that is missing there; replaying the create supplies it. Raises KeeperError NONODE.
+    """
+    record = view.get(path)
+    if record is None:
+        raise KeeperError(Code.NONODE)
+    view.replace(path, record, record)
     view.acls[path] = acl
     return (SET_ACL, path, record, acl)
 

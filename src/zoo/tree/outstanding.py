@@ -38,12 +38,13 @@ class Outstanding:
     """An overlay of uncommitted edits over `tree`."""
 
     __slots__ = (
-        "_digests",
         "_journal",
         "_journal_digest",
         "acls",
+        "deleted",
         "digest",
         "digest_enabled",
+        "digests",
         "records",
         "tree",
     )
@@ -52,12 +53,15 @@ class Outstanding:
         self.tree = tree
         self.records: dict[bytes, bytes | None] = {}  # None: deleted
         self.acls: dict[bytes, Acl] = {}
+        # Which of several outstanding deletes of a path is the newest: the parent's record after
+        # it, since one None looks like another.
+        self.deleted: dict[bytes, bytes] = {}
         self.digest = tree.digest
         self.digest_enabled = tree.digest_enabled
         # path -> (record, digest): valid only while that very record is current, so it needs no
         # invalidation
-        self._digests: dict[bytes, tuple[bytes, int]] = {}
-        self._journal: list[tuple[bytes, Any, Any]] | None = None
+        self.digests: dict[bytes, tuple[bytes, int]] = {}
+        self._journal: list[tuple[bytes, Any, Any, Any]] | None = None
         self._journal_digest = 0
 
     def get(self, path: bytes) -> bytes | None:
@@ -77,12 +81,17 @@ class Outstanding:
         """Make `new` the current record of path; `digest` is its own, if the caller has it."""
         if self._journal is not None:
             self._journal.append(
-                (path, self.records.get(path, _MISSING), self.acls.get(path, _MISSING))
+                (
+                    path,
+                    self.records.get(path, _MISSING),
+                    self.acls.get(path, _MISSING),
+                    self.deleted.get(path, _MISSING),
+                )
             )
         self.records[path] = new
         if not self.digest_enabled:
             return
-        digests = self._digests
+        digests = self.digests
         if old is not None:
             cached = digests.get(path)
             if cached is not None and cached[0] is old:
@@ -95,9 +104,13 @@ class Outstanding:
         if digest is None:
             digest = node_digest(path, new)
         self.digest += digest
-        if len(digests) >= _DIGEST_CACHE_LIMIT:
-            digests.clear()
+        self.trim_digests()
         digests[path] = (new, digest)
+
+    def trim_digests(self) -> None:
+        """Room for one more in the cache of digests."""
+        if len(self.digests) >= _DIGEST_CACHE_LIMIT:
+            self.digests.clear()
 
     def begin(self) -> None:
         """Remember from here on how to undo: a multi is all or nothing."""
@@ -110,34 +123,43 @@ class Outstanding:
     def rollback(self) -> None:
         journal, self._journal = self._journal, None
         assert journal is not None
-        for path, record, acl in reversed(journal):
+        for path, record, acl, deleted in reversed(journal):
             _restore(self.records, path, record)
             _restore(self.acls, path, acl)
+            _restore(self.deleted, path, deleted)
         self.digest = self._journal_digest
 
     def committed(self, edits: tuple[Edit, ...]) -> None:
-        """Forget what has just been committed, but keep what later changes put in its place."""
+        """Forget what has just been committed, but keep what later changes put in its place.
+
+        An ACL goes together with its node's newest record: it says nothing itself of how new it is.
+        """
         records = self.records
         for edit in edits:
-            path, record = edit[1], edit[2]
-            if records.get(path, _MISSING) is record:
+            kind, path, record = edit[0], edit[1], edit[2]
+            if kind == DELETE:
+                if self.deleted.get(path) is edit[4]:
+                    del self.deleted[path]
+                    if records[path] is None:
+                        self._settle(path)
+            elif records.get(path) is record:
                 del records[path]
-            kind = edit[0]
-            if kind == SET:
-                continue
-            if kind in (CREATE, DELETE):
-                parent = edit[3]
-                if records.get(parent, _MISSING) is edit[4]:
-                    del records[parent]
-            if kind in (CREATE, SET_ACL) and self.acls:
-                acl = edit[5] if kind == CREATE else edit[3]
-                if self.acls.get(path) is acl:
-                    del self.acls[path]
+                if self.acls:
+                    self.acls.pop(path, None)
+            if kind in (CREATE, DELETE) and records.get(edit[3]) is edit[4]:
+                self._settle(edit[3])
+
+    def _settle(self, path: bytes) -> None:
+        """The tree now has the newest state of `path`."""
+        del self.records[path]
+        if self.acls:
+            self.acls.pop(path, None)
 
     def discard(self) -> None:
         """Drop everything uncommitted: the role that prepared it has ended."""
         self.records.clear()
         self.acls.clear()
+        self.deleted.clear()
         self._journal = None
         self.digest = self.tree.digest
 
@@ -145,10 +167,10 @@ class Outstanding:
         """The session's ephemerals, as they will stand once everything outstanding has committed."""
         paths = dict(self.tree.ephemerals.get(session, {}))
         for path, record in self.records.items():
-            if record is None:
-                paths.pop(path, None)
-            elif owner_of(record) == session:
+            if record is not None and owner_of(record) == session:
                 paths[path] = None
+            else:  # deleted, or created again by somebody else
+                paths.pop(path, None)
         return paths
 
 

@@ -39,7 +39,7 @@ class Standalone:
 
     def propose(self, zxid: int, entry: bytes) -> None:
         """Take a transaction into the order. It is committed once `on_persisted` reports it."""
-        assert zxid == self.next_zxid(), (
+        assert zxid == self.proposed + 1 or zxid == self.next_zxid(), (
             f"proposed 0x{zxid:x} after 0x{self.proposed:x}: transactions must be contiguous"
         )
         if not self._entries:

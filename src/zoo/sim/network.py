@@ -1,0 +1,121 @@
+"""Client connections of the simulated world.
+
+Theory of operation. A link is a TCP connection: in each direction bytes arrive in order, in pieces cut
+anywhere, and none is lost until the link breaks; then what is under way is lost. Towards the client the
+network holds `WINDOW` bytes at most; what does not fit stays with the server, so a client that does
+not read fills the server's buffers as a real one would.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from zoo.sim.schedule import Schedule
+
+WINDOW = 16 * 1024
+
+
+class Receiver(Protocol):
+    def received(self, data: bytes) -> None: ...
+
+    def broken(self) -> None:
+        """The link is gone; said once."""
+
+
+class Pipe:
+    """One direction of a link."""
+
+    def __init__(self, schedule: Schedule, rng: Random, latency: tuple[int, int]) -> None:
+        self._schedule = schedule
+        self._rng = rng
+        self._latency = latency
+        self._arrival = 0
+        self._flying: deque[bytes] = deque()
+        self.is_cut = False
+        self.in_flight = 0
+        self.deliver: Callable[[bytes], None] | None = None
+
+    def send(self, data: bytes) -> None:
+        """Data goes off in one to three pieces, each delayed by its own latency, in order."""
+        rng = self._rng
+        cuts = sorted(rng.randint(0, len(data)) for _ in range(rng.choice((0, 0, 0, 1, 2))))
+        start = 0
+        for cut in [*cuts, len(data)]:
+            piece = data[start:cut]
+            start = cut
+            if piece:
+                due = self._schedule.now + rng.randint(*self._latency)
+                self._arrival = max(self._arrival, due)
+                self._flying.append(piece)
+                self.in_flight += len(piece)
+                self._schedule.after(self._arrival - self._schedule.now, self._arrive)
+
+    def _arrive(self) -> None:
+        if self.is_cut:
+            return
+        piece = self._flying.popleft()
+        self.in_flight -= len(piece)
+        if self.deliver is not None:
+            self.deliver(piece)
+
+    def cut(self) -> None:
+        """Lose what is under way and all that follows."""
+        self.is_cut = True
+        self._flying.clear()
+        self.in_flight = 0
+
+
+class Link:
+    """A connection between a client and a server."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        rng: Random,
+        client: Receiver,
+        server: Receiver,
+        latency: tuple[int, int] = (50, 2_000),
+    ) -> None:
+        self._schedule = schedule
+        self._latency = latency
+        self.client = client
+        self.server = server
+        self.to_server = Pipe(schedule, rng, latency)
+        self.to_client = Pipe(schedule, rng, latency)
+        self.to_server.deliver = server.received
+        self.to_client.deliver = client.received
+        self.is_broken = False
+
+    @property
+    def room(self) -> int:
+        """Bytes that the server may send now."""
+        return WINDOW - self.to_client.in_flight
+
+    def break_both(self) -> None:
+        """Both ends learn of it, a little later."""
+        if self.is_broken:
+            return
+        self.is_broken = True
+        self.to_server.cut()
+        self.to_client.cut()
+        self._schedule.after(self._latency[0], self.client.broken)
+        self._schedule.after(self._latency[0], self.server.broken)
+
+    def close_behind(self) -> None:
+        """The server closes: what it has sent arrives, then the client learns that it is over."""
+        if self.is_broken:
+            return
+        self.is_broken = True
+        self.to_server.cut()
+        last = self.to_client
+
+        def end() -> None:
+            if last.in_flight:
+                self._schedule.after(self._latency[1], end)
+            else:
+                self.client.broken()
+
+        self._schedule.after(self._latency[1], end)

@@ -1,0 +1,329 @@
+"""One server in virtual time: the core, and a driver that does what zoo.runtime.driver does.
+
+Theory of operation. The contract of zoo.zab.ready is carried out in single steps with time between them:
+roll and append, fsync, the report back to the core. Meanwhile the core serves. A crash may come
+between any two steps, also between two chunks of a snapshot, its commit and a purge; what was planned by a
+server that has died does not happen (`_later` compares lives).
+
+A stall stops the server but not the world: bytes arrive and lie in its sockets, time goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Protocol
+
+from zoo.config import Config
+from zoo.persistence.storage import StorageFailed
+from zoo.persistence.txn_log import encode_entry
+from zoo.runtime.loading import load, write_snapshot
+from zoo.runtime.purge import purge
+from zoo.server.connection import ClientConnection
+from zoo.server.core import ServerCore, TooManyConnections
+from zoo.sim.disk import Disk, MemorySnapshotWriter, MemoryStorage
+from zoo.sim.network import Link
+from zoo.sim.schedule import Schedule
+from zoo.zab.ready import Ready
+
+log = logging.getLogger(__name__)
+
+WALL_START_MS = 1_700_000_000_000
+
+
+class Observer(Protocol):
+    """Who watches the server for the checkers; called at the very moment."""
+
+    def recovered(self, core: ServerCore) -> None: ...
+
+    def handed(self, ready: Ready) -> None:
+        """The core has given these entries to the disk."""
+
+    def durable(self, ready: Ready) -> None:
+        """They are on the disk; the core is about to be told."""
+
+    def heard(self, session_id: int) -> None:
+        """Bytes of this session's client have reached the core."""
+
+    def stalled(self, duration_us: int) -> None: ...
+
+
+class ServerLink:
+    """The server's end of a link: a socket with its buffers."""
+
+    def __init__(self, server: SimServer) -> None:
+        self.server = server
+        self.link: Link | None = None
+        self.connection: ClientConnection | None = None
+        self.inbox: list[bytes] = []
+        self.unsent = b""
+        self.reading = False
+
+    def received(self, data: bytes) -> None:
+        self.inbox.append(data)
+        self.wake()
+
+    def wake(self) -> None:
+        if self.inbox and not self.reading:
+            self.reading = True
+            self.server.later(1, self._read)
+
+    def _read(self) -> None:
+        self.reading = False
+        connection = self.connection
+        if connection is None or connection.paused or not self.inbox:
+            return
+        data, self.inbox = b"".join(self.inbox), []
+        self.server.feed(self, connection, data)
+
+    def broken(self) -> None:
+        self.server.later(1, lambda: self.server.drop(self))
+
+
+class SimServer:
+    """A standalone server on a simulated disk. `fsync_us` is how long an fsync takes."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        rng: Random,
+        config: Config,
+        observer: Observer,
+        trace: Callable[[str], None],
+        fsync_us: tuple[int, int] = (100, 8_000),
+    ) -> None:
+        self.schedule = schedule
+        self.rng = rng
+        self.config = config
+        self.observer = observer
+        self.trace = trace
+        self.fsync_us = fsync_us
+        self.disk = Disk()
+        self.life = 0
+        self.is_up = False
+        self.stalled_until = 0
+        self.failure: StorageFailed | None = None
+        self.on_stop: Callable[[], None] = lambda: None
+        self.links: dict[ClientConnection, ServerLink] = {}
+        self.syncs = self.snapshots = self.purges = 0
+        self._disk_busy = False
+        self._snapshot: Iterator[bytes] | None = None
+
+    # --- life and death
+
+    def start(self) -> None:
+        """Recover and serve. Raises what recovery raises."""
+        self.storage = MemoryStorage(self.disk)
+        loaded = load(
+            self.config,
+            self.storage,
+            moment=(self.schedule.now_ms, WALL_START_MS + self.schedule.now_ms),
+            rng=Random(self.rng.getrandbits(64)),
+        )
+        self.core = loaded.core
+        self.is_up = True
+        self.failure = None
+        self._disk_busy = False
+        self._snapshot = None
+        self.trace(
+            f"server starts: zxid 0x{self.core.tree.last_zxid:x}, {len(self.core.tree.nodes)} "
+            f"znodes, {len(self.core.sessions)} sessions, {loaded.replayed} replayed"
+        )
+        self.observer.recovered(self.core)
+        try:
+            if loaded.snapshot is None:
+                write_snapshot(self.core, self.storage)
+        except StorageFailed as failure:
+            self._stop(failure)
+            return
+        self._tick()
+        if self.config.purge_interval_ms:
+            self.later(self.config.purge_interval_ms * 1000, self._purge)
+
+    def crash(self, *, power: bool) -> None:
+        """kill -9, or the power fails: then unsynced bytes are lost."""
+        if power:
+            self.disk.power_failure(self.rng)
+        else:
+            self.disk.kill()
+        self.life += 1
+        self.is_up = False
+        links, self.links = self.links, {}
+        for server_link in links.values():
+            if server_link.link is not None:
+                server_link.link.break_both()
+
+    def stall(self, duration_us: int) -> None:
+        """Stop running for a while, as SIGSTOP, swapping or a long collection do."""
+        self.stalled_until = max(self.stalled_until, self.schedule.now + duration_us)
+        self.observer.stalled(duration_us)
+
+    def later(self, delay: int, action: Callable[[], None]) -> None:
+        """Plan something that this server does, if it still lives then, and not while it is stalled."""
+        life = self.life
+
+        def run() -> None:
+            if life != self.life:
+                return
+            if self.schedule.now < self.stalled_until:
+                self.schedule.after(self.stalled_until - self.schedule.now, run)
+                return
+            try:
+                action()
+            except StorageFailed as failure:
+                self._stop(failure)
+
+        self.schedule.after(delay, run)
+
+    def _stop(self, failure: StorageFailed) -> None:
+        """The disk broke its promise: end, before anything that is not durable was acknowledged."""
+        self.trace(f"server stops: {failure}")
+        self.failure = failure
+        self.crash(power=False)
+        self.on_stop()
+
+    # --- turns
+
+    def _begin_turn(self) -> None:
+        now_ms = self.schedule.now_ms
+        self.core.turn(now_ms, WALL_START_MS + now_ms)
+
+    def _end_turn(self) -> None:
+        core = self.core
+        core.go_on()
+        while core.dirty:
+            dirty, core.dirty = core.dirty, []
+            for connection in dirty:
+                if connection.dirty:
+                    self.flush(connection)
+        if not self._disk_busy:
+            ready = core.ready()
+            if ready is not None:
+                self._write(ready)
+
+    def _tick(self) -> None:
+        self._begin_turn()
+        self.core.tick()
+        self._end_turn()
+        self.later(min(250_000, self.config.tick_time_ms * 250), self._tick)
+
+    # --- the log: the steps of a Ready
+
+    def _write(self, ready: Ready) -> None:
+        self._disk_busy = True
+        self.observer.handed(ready)
+        self.later(self.rng.randint(1, 50), lambda: self._append(ready))
+
+    def _append(self, ready: Ready) -> None:
+        if ready.roll:
+            self.storage.roll()
+        self.storage.append(b"".join(map(encode_entry, ready.entries)), ready.first_zxid)
+        self.later(self.rng.randint(*self.fsync_us), lambda: self._sync(ready))
+
+    def _sync(self, ready: Ready) -> None:
+        self.storage.sync()
+        self.syncs += 1
+        self.later(self.rng.randint(1, 100), lambda: self._durable(ready))
+
+    def _durable(self, ready: Ready) -> None:
+        self._begin_turn()
+        self._disk_busy = False
+        self.observer.durable(ready)
+        self.core.persisted(ready.last_zxid)
+        if self._snapshot is None and self.core.snapshot_due():
+            self._begin_snapshot()
+        self._end_turn()
+
+    # --- snapshots and purging
+
+    def _begin_snapshot(self) -> None:
+        zxid = self.core.tree.last_zxid
+        self._snapshot = self.core.begin_snapshot().chunks()
+        writer = self.storage.begin_snapshot(zxid)
+        self.trace(f"snapshot begins at 0x{zxid:x}")
+        self.later(self.rng.randint(1, 5_000), lambda: self._snapshot_slice(writer))
+
+    def _snapshot_slice(self, writer: MemorySnapshotWriter) -> None:
+        assert self._snapshot is not None
+        chunk = next(self._snapshot, None)
+        if chunk is None:
+            self.later(self.rng.randint(*self.fsync_us), lambda: self._commit_snapshot(writer))
+            return
+        writer.write(chunk)
+        self.later(self.rng.randint(1, 20_000), lambda: self._snapshot_slice(writer))
+
+    def _commit_snapshot(self, writer: MemorySnapshotWriter) -> None:
+        self.trace(f"{writer.commit()} is complete")
+        self._snapshot = None
+        self.snapshots += 1
+
+    def _purge(self) -> None:
+        plan = purge(self.storage, self.config.snap_retain_count, log.debug)
+        if plan.snapshots or plan.logs:
+            self.purges += 1
+            self.trace(f"purged {', '.join(plan.snapshots + plan.logs)}")
+        self.later(self.config.purge_interval_ms * 1000, self._purge)
+
+    # --- clients
+
+    def accept(self, server_link: ServerLink, link: Link, peer: str) -> None:
+        """A client's connection reaches the server, whatever becomes of it."""
+        server_link.link = link
+        if not self.is_up:
+            link.break_both()
+            return
+        self.later(1, lambda: self._admit(server_link, peer))
+
+    def _admit(self, server_link: ServerLink, peer: str) -> None:
+        self._begin_turn()
+        try:
+            connection = self.core.connect(peer, peer.partition(":")[0])
+        except TooManyConnections as refusal:
+            self.trace(f"refused {peer}: {refusal}")
+            if server_link.link is not None:
+                server_link.link.break_both()
+            return
+        server_link.connection = connection
+        self.links[connection] = server_link
+        server_link.wake()
+
+    def feed(self, server_link: ServerLink, connection: ClientConnection, data: bytes) -> None:
+        self._begin_turn()
+        if not connection.closing:
+            self.observer.heard(connection.session_id)
+        connection.receive(data)
+        self._end_turn()
+        server_link.wake()
+
+    def flush(self, connection: ClientConnection) -> None:
+        """Send what the link takes; tell the connection what is left."""
+        server_link = self.links.get(connection)
+        if server_link is None or server_link.link is None:
+            connection.take_output()
+            return
+        link = server_link.link
+        data = server_link.unsent + connection.take_output()
+        fits = max(0, link.room)
+        if data[:fits]:
+            link.to_client.send(data[:fits])
+        server_link.unsent = data[fits:]
+        connection.sent(len(server_link.unsent))
+        if server_link.unsent:
+            self.later(1_000, lambda: self._flush_rest(connection))
+        elif connection.closing:
+            link.close_behind()
+            self.drop(server_link)
+        server_link.wake()
+
+    def _flush_rest(self, connection: ClientConnection) -> None:
+        server_link = self.links.get(connection)
+        if server_link is not None and server_link.unsent:
+            self._begin_turn()
+            self.flush(connection)
+            self._end_turn()
+
+    def drop(self, server_link: ServerLink) -> None:
+        connection = server_link.connection
+        if connection is not None and self.links.pop(connection, None) is not None:
+            connection.closed()
