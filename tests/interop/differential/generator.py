@@ -14,11 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.interop.differential import values
-from tests.interop.differential.wire import OPERATIONS
+from tests.interop.differential.wire import CLOSING
 
 Step = dict[str, Any]
 Request = list[Any]
 SLOTS = 4
+# Answered past the peer's queue; and its pipelined writes do not see a setACL still under way.
+NEVER_IN_A_BURST = CLOSING | {"setACL"}
 
 
 class Generator:
@@ -81,13 +83,11 @@ class Generator:
             return self._send(*self._big_family())
         count = self._random.choice((2, 3, 5, 8, 20))
         requests = [self._pick(self._requests)() for _ in range(count)]
-        return self._send(
-            *(r for r in requests if OPERATIONS[r[0]].code not in (0, -1, 13, 999, 10))
-        )
+        return self._send(*(r for r in requests if r[0] not in NEVER_IN_A_BURST))
 
     def _big_family(self) -> list[Request]:
         count = self._random.choice((50, 200))
-        family = [["create", self._node("$R/big", flags=0)]]
+        family: list[Request] = [["create", self._node("$R/big", flags=0)]]
         family += [["create", self._node(f"$R/big/child-{i:03d}", flags=0)] for i in range(count)]
         return [*family, ["getChildren2", {"path": "$R/big", "watch": 0}]]
 

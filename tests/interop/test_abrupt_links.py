@@ -1,0 +1,68 @@
+"""Links that end with writes in flight: the server goes on, and other clients notice nothing.
+
+No comparison with the peer here: which of the writes make it is a matter of timing.
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+
+import pytest
+
+from tests.interop.differential.admin import OPEN_ACL, Admin
+from tests.interop.harness import Server
+from tests.interop.raw_client import (
+    CLOSE_SESSION,
+    INT,
+    Link,
+    buffer,
+    connect_request,
+    framed,
+    header,
+)
+
+pytestmark = pytest.mark.interop
+ROUNDS = 150
+UNKNOWN, CREATE, AUTH = 999, 1, 100
+_xids = count(1)
+
+ENDINGS: dict[str, bytes] = {
+    "unknown operation": framed(header(7, UNKNOWN)),
+    "bad authentication": framed(header(7, AUTH) + INT.pack(0) + buffer(b"nosuch") + buffer(b"")),
+    "body cut short": framed(header(7, AUTH)),
+    "closed session": framed(header(7, CLOSE_SESSION)),
+    "frame too long": INT.pack(0x7FFFFFFF),
+    "negative frame": INT.pack(-1),
+    "silent drop": b"",
+}
+
+
+def _creates(root: bytes, amount: int) -> bytes:
+    frames = []
+    for _ in range(amount):
+        xid = next(_xids)
+        body = buffer(root + b"/%d" % xid) + buffer(b"data") + OPEN_ACL + INT.pack(xid % 2)
+        frames.append(framed(header(xid, CREATE) + body))
+    return b"".join(frames)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_server_outlives_a_link_with_writes_in_flight(
+    kind: str, server: Server, ending: str
+) -> None:
+    address = ("127.0.0.1", server.port)
+    watcher = Admin(address)
+    watcher.create("/abrupt")
+    choose = random.Random(1)
+    for _ in range(ROUNDS):
+        link = Link(address)
+        link.send(framed(connect_request()))
+        link.receive()
+        writes = _creates(b"/abrupt", choose.randint(1, 20))
+        link.send(writes + ENDINGS[ending] + _creates(b"/abrupt", choose.randint(0, 3)))
+        link.close()
+        assert watcher.last_zxid() > 0
+    assert server.process is not None
+    assert server.process.poll() is None
+    watcher.close()
