@@ -90,6 +90,8 @@ class DataTree:
             # These have no create behind them, so ZooKeeper counts none.
             self.nodes[parent] = with_new_child(self.nodes[parent], 0, 0)
         self.nodes[CONFIG_NODE] = with_aversion(empty, -1)  # ZooKeeper calls its setACL with -1
+        # Java sets this ACL with version -1, which clients can see.
+        self.nodes[CONFIG_NODE] = with_aversion(empty, -1)
         self._guard(CONFIG_NODE, READ_ACL_UNSAFE)
         self._recount()
 
@@ -107,7 +109,7 @@ class DataTree:
         return OPEN_ACL if acl_id is None else self.acl_table.get(acl_id)
 
     def shown_stat(self, record: bytes) -> bytes:
-        """The Stat in `record` as clients see it: who reaps a container or TTL node is not shown."""
+        """The Stat in `record` as clients see it: owners that are no sessions are not shown."""
         stat = record[-STAT_SIZE:]
         # Owners that are no sessions have the top bit set; hardly any other has.
         if stat[-OWNER_AT_END] & 0x80:

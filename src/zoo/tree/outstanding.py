@@ -164,7 +164,7 @@ class Outstanding:
         self.digest = self.tree.digest
 
     def ephemerals_of(self, session: int) -> dict[bytes, None]:
-        """The session's ephemerals, as they will stand once everything outstanding has committed."""
+        """The session's ephemerals, as they will be once everything outstanding has committed."""
         paths = dict(self.tree.ephemerals.get(session, {}))
         for path, record in self.records.items():
             if record is not None and owner_of(record) == session:

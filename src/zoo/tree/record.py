@@ -141,7 +141,7 @@ def with_data(record: bytes, blob: bytes, version: int, zxid: int, time: int) ->
 
 
 def with_blob(record: bytes, blob: bytes) -> bytes:
-    """Other data under the same Stat: only quota statistics change so (DataTree.updateQuotaStat)."""
+    """Other data under the same Stat: only quota statistics change so."""
     stat = stat_of(record)._replace(data_length=len(blob) - 4)
     return blob + pack_stat(*stat)
 

@@ -3,19 +3,23 @@
 Each transaction is built by the same builders as on the server that prepared it, over an overlay
 that is otherwise empty, and committed at once. An edit that cannot be built (the node is there
 already, or gone) is not an error here: a snapshot of Java's is taken while transactions go on and
-may contain their effect. What such a transaction still owes the parent is made up for, and the rest
-is left as it is, as Java's replay does.
+may contain their effect. What such a transaction still owes the parent and the ACLs is made up for.
+Where Java's replay does not come back to the tree that was (nodes below a deleted one, the parent
+of a create2 that is there already), ours does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from zoo.errors import Code, KeeperError
 from zoo.jute import ephemeral
 from zoo.jute.operations import Op
+from zoo.jute.records import ACL
 from zoo.jute.txns import LoggedTxn, decode_body, decode_txn
 from zoo.tree import changes
+from zoo.tree.acl import OPEN_ACL, Acl
 from zoo.tree.outstanding import Edit, Outstanding
 from zoo.tree.record import DIGEST_VERSION, EMPTY_BLOB, LENGTH, NULL_BLOB
 
@@ -73,15 +77,28 @@ def _part(view: Outstanding, header: Any, kind: int, txn: Any) -> list[Edit]:
         if kind in _CREATES:
             return [_create(view, header, kind, txn)]
         if kind in _DELETES:
-            return [changes.delete(view, txn.path, zxid)]
+            return _delete(view, txn.path, zxid)
         if kind == Op.setACL:
-            return [changes.set_acl(view, txn.path, tuple(txn.acl or ()), txn.version)]
+            return [changes.set_acl(view, txn.path, _acl(txn.acl), txn.version)]
     except KeeperError as refusal:
         if kind in _DELETES:
             return list(changes.touch_parent(view, txn.path, -1, zxid))
-        if kind == Op.create and refusal.code == Code.NODEEXISTS:
-            return list(changes.touch_parent(view, txn.path, txn.parent_cversion, zxid))
+        if kind in _CREATES and refusal.code == Code.NODEEXISTS:
+            adopted = changes.adopt_acl(view, txn.path, _acl(txn.acl))
+            return [adopted, *changes.touch_parent(view, txn.path, txn.parent_cversion, zxid)]
     return []
+
+
+def _delete(view: Outstanding, path: bytes, zxid: int) -> list[Edit]:
+    """The node, and first what a fuzzy snapshot holds below it: it was empty then, so all that is
+    of a later node of this name, and the log creates it again. (Java loses sight of such nodes.)
+
+    Raises KeeperError NONODE.
+    """
+    doomed = [path]
+    for at in doomed:  # which grows meanwhile: level by level
+        doomed += [kid for kid in view.tree.children.get(at, ()) if view.get(kid) is not None]
+    return [changes.delete(view, each, zxid) for each in reversed(doomed)]
 
 
 def _create(view: Outstanding, header: Any, kind: int, txn: Any) -> Edit:
@@ -92,12 +109,11 @@ def _create(view: Outstanding, header: Any, kind: int, txn: Any) -> Edit:
         owner = ephemeral.ttl_owner(txn.ttl)
     elif txn.ephemeral:
         owner = header.client_id
-    acl = tuple(txn.acl or ())
     return changes.create(
         view,
         txn.path,
         _blob(txn.data),
-        acl,
+        _acl(txn.acl),
         owner,
         txn.parent_cversion,
         header.zxid,
@@ -111,12 +127,17 @@ def _close(view: Outstanding, header: Any, record: Any) -> list[Edit]:
     edits: list[Edit] = []
     for path in listed:
         try:
-            edits.append(changes.delete(view, path, header.zxid))
+            edits += _delete(view, path, header.zxid)
         except KeeperError:
             edits += changes.touch_parent(view, path, -1, header.zxid)
     for path in view.ephemerals_of(header.client_id):
-        edits.append(changes.delete(view, path, header.zxid))
+        edits += _delete(view, path, header.zxid)
     return edits
+
+
+def _acl(entries: Sequence[ACL] | None) -> Acl:
+    acl = OPEN_ACL if entries is None else tuple(entries)  # a null list is open, as in ZooKeeper
+    return OPEN_ACL if acl == OPEN_ACL else acl
 
 
 def _blob(data: bytes | None) -> bytes:
