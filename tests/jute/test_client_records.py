@@ -10,6 +10,7 @@ from tests.jute.golden import GOLDEN
 from tests.jute.strategies import check_hostile, check_round_trip, classes_of, records
 from zoo.jute import client_records as c
 from zoo.jute import schema
+from zoo.jute.codec import JuteError
 from zoo.jute.records import ACL, ClientInfo, Stat
 
 OPEN = [ACL(31, "world", "anyone")]
@@ -72,5 +73,10 @@ def test_null_acl_reads_as_empty() -> None:
     assert request == c.CreateRequest(b"/n", b"", [], 0)
 
 
-def test_null_path_reads_as_empty() -> None:
-    assert schema.decode(c.SyncRequest, b"\xff" * 4) == c.SyncRequest(b"")
+def test_null_path_is_an_error_where_a_path_must_be() -> None:
+    assert schema.decode(c.SyncRequest, b"\xff" * 4) == c.SyncRequest(None)
+    with pytest.raises(JuteError, match="path: must not be null"):
+        schema.decode(c.GetACLRequest, b"\xff" * 4)
+    one_null = b"\0" * 8 + b"\0\0\0\1" + b"\xff" * 4 + b"\0" * 8
+    with pytest.raises(JuteError, match="data_watches: must not be null"):
+        schema.decode(c.SetWatches, one_null)

@@ -6,7 +6,18 @@ The order of the fields is the order on the wire; names are zookeeper.jute's in 
 from __future__ import annotations
 
 from zoo.jute.records import ACL, ClientInfo, Stat
-from zoo.jute.schema import Boolean, Buffer, Int, Long, NullableText, Path, Text, Trailing, record
+from zoo.jute.schema import (
+    Boolean,
+    Buffer,
+    Int,
+    Long,
+    NullablePath,
+    NullableText,
+    Path,
+    Text,
+    Trailing,
+    record,
+)
 
 # --- the session ----------------------------------------------------------------------------------
 
@@ -160,7 +171,7 @@ class ReconfigRequest:
 
 @record
 class SyncRequest:
-    path: Path
+    path: NullablePath
 
 
 @record
@@ -230,7 +241,7 @@ class GetACLResponse:
 
 @record
 class GetEphemeralsRequest:
-    prefix_path: Path
+    prefix_path: NullablePath
 
 
 @record

@@ -31,6 +31,10 @@ def fail_short(field: str, need: int, have: int) -> NoReturn:
     raise JuteError(f"{field}: needs {need} bytes, {have} left")
 
 
+def fail_null(field: str) -> NoReturn:
+    raise JuteError(f"{field}: must not be null")
+
+
 def fail_length(field: str, length: int, have: int) -> NoReturn:
     raise JuteError(f"{field}: length {length} is not possible, {have} bytes left")
 

@@ -7,8 +7,8 @@ the way dataclasses and namedtuples generate their `__init__`: neighbouring fixe
 the length of the string that follows them, share one struct call. Nothing is looked up per field at
 run time, so the server's write path and the log can use records.
 
-Null: a field whose type admits None keeps a null from the wire; in any other field null reads as
-empty, which the rules for paths and ACLs then refuse where emptiness is wrong.
+Null: a field whose type admits None keeps a null from the wire. A null where a path must be is a
+JuteError; a null text or list reads as empty, which the rules for ACLs then refuse.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import (
     get_type_hints,
 )
 
-from zoo.jute.codec import Reader, fail_short, read_buffer, read_count
+from zoo.jute.codec import Reader, fail_null, fail_short, read_buffer, read_count
 
 Int = Annotated[int, "int"]
 Long = Annotated[int, "long"]
@@ -38,7 +38,8 @@ Trailing = Annotated[bool | None, "trailing"]
 """A boolean that old peers leave out at the end of the message: it is None then."""
 Buffer = Annotated[bytes | None, "buffer"]
 Path = Annotated[bytes, "path"]
-"""A string kept as its UTF-8 bytes."""
+"""A string kept as its UTF-8 bytes; null is an error."""
+NullablePath = Annotated[bytes | None, "path"]
 Text = Annotated[str, "text"]
 NullableText = Annotated[str | None, "text"]
 
@@ -139,6 +140,7 @@ def _compile(cls: type[Any], name: str, source: tuple[list[str], dict[str, Any]]
     scope = {
         **names,
         "cls": cls,
+        "fail_null": fail_null,
         "fail_short": fail_short,
         "read_buffer": read_buffer,
         "read_count": read_count,
@@ -257,7 +259,7 @@ def _decode_variable(field: Field, names: dict[str, Any]) -> list[str]:
         null = None if field.nullable else ""
         lines.append(f"{name} = {null!r} if {name} is None else {decoded}")
     elif not field.nullable:
-        lines += [f"if {name} is None:", f"    {name} = b''"]
+        lines += [f"if {name} is None:", f"    fail_null({name!r})"]
     return lines
 
 
@@ -268,12 +270,13 @@ def _decode_vector(field: Field, names: dict[str, Any]) -> list[str]:
         take = f"x, pos = decode_{name}(buf, pos, end)"
     else:
         take = f"x, pos = read_buffer(buf, pos, end, {name!r})"
-    append = f"{name}.append(x or b'')" if item.kind == "path" else f"{name}.append(x)"
+    guard = [f"    if x is None: fail_null({name!r})"] if item.kind == "path" else []
     lines = [
         f"n, pos = read_count(buf, pos, end, {name!r}, {_smallest(item)})",
         f"{name} = []",
         "for _ in range(n):",
         f"    {take}",
-        f"    {append}",
+        *guard,
+        f"    {name}.append(x)",
     ]
     return [*lines, "if n < 0:", f"    {name} = None"] if field.nullable else lines

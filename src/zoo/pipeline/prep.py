@@ -24,6 +24,7 @@ from zoo.jute.client_records import (
     CreateRequest,
     CreateTTLRequest,
     DeleteRequest,
+    ReconfigRequest,
     SetACLRequest,
     SetDataRequest,
 )
@@ -76,7 +77,12 @@ class Prep:
         """
         if op == Op.multi:
             return self._multi(origin, cxid, payload)
+        if op == Op.reconfig:
+            return self._reconfig(origin, cxid, payload)
         zxid = self.order.next_zxid()
+        if payload.startswith(NULL_BLOB):
+            # The path, first in all of them, is null: decodable, but no path. This takes a zxid.
+            return self._refuse(origin, cxid, zxid, Code.MARSHALLINGERROR)
         try:
             done = _DECODE[op](self, origin, zxid, payload)
         except KeeperError as refusal:
@@ -137,8 +143,9 @@ class Prep:
         request = decode(SetACLRequest, payload)
         return self.writes.set_acl(origin, zxid, request.path, request.acl, request.version)
 
-    def _reconfig(self, origin: Requester, zxid: int, payload: bytes) -> Done:
-        raise KeeperError(Code.RECONFIGDISABLED, "reconfigEnabled=false")
+    def _reconfig(self, origin: Requester, cxid: int, payload: bytes) -> Proposal:
+        decode(ReconfigRequest, payload)  # whoever sends rubbish is told that first
+        return self._refuse(origin, cxid, self.order.next_zxid(), Code.RECONFIGDISABLED)
 
     # --- multi
 
@@ -276,5 +283,4 @@ _DECODE: dict[int, Callable[[Prep, Requester, int, bytes], Done]] = {
     Op.createTTL: Prep._create_ttl,
     Op.delete: Prep._delete,
     Op.setACL: Prep._set_acl,
-    Op.reconfig: Prep._reconfig,
 }

@@ -34,7 +34,7 @@ from zoo.pipeline.multi import ERROR_BODY, MULTI_END, MULTI_HEADER, parse_multi_
 from zoo.pipeline.writes import AccessControl, Requester, encode_acl, ustring
 from zoo.tree.acl import OPEN_ACL
 from zoo.tree.data_tree import DataTree
-from zoo.tree.record import LENGTH, STAT_SIZE, stat_of
+from zoo.tree.record import LENGTH, NULL_BLOB, STAT_SIZE, stat_of
 
 _NO_ZXID = -1
 
@@ -142,7 +142,7 @@ class Reads:
 
     def get_ephemerals(self, requester: Reader, payload: bytes) -> bytes:
         """The session's own ephemerals; the prefix is one of text, not of path components."""
-        prefix = decode(GetEphemeralsRequest, payload).prefix_path
+        prefix = decode(GetEphemeralsRequest, payload).prefix_path or b""
         paths: Sequence[bytes] = list(self.tree.ephemerals.get(requester.session_id, ()))
         if prefix.strip() not in (b"", b"/"):
             paths = [path for path in paths if path.startswith(prefix)]
@@ -209,7 +209,8 @@ class Reads:
 
     def sync(self, requester: Reader, payload: bytes) -> bytes:
         """On a server that is its own quorum, being answered in order is being in sync."""
-        return ustring(decode(SyncRequest, payload).path)
+        path = decode(SyncRequest, payload).path
+        return NULL_BLOB if path is None else ustring(path)
 
     def who_am_i(self, requester: Reader, payload: bytes) -> bytes:
         return encode(WhoAmIResponse(self.access.client_infos(requester)))

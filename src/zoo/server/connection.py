@@ -309,7 +309,7 @@ class ClientConnection:
         first = waiting.popleft()
         assert first is proposal, f"{self}: committed {proposal.zxid:#x} out of order"
         self.core.outstanding -= 1
-        if self.is_closed:
+        if self.closing:
             return
         if proposal.opens:
             assert self.handshake is not None
@@ -332,7 +332,7 @@ class ClientConnection:
         waiting.popleft()
         core = self.core
         core.outstanding -= 1
-        if self.is_closed:
+        if self.closing:
             return
         self.out.append(reply)
         self.out_size += len(reply)
@@ -392,11 +392,22 @@ class ClientConnection:
     # --- the end
 
     def close(self) -> None:
-        """Take no more requests; the driver closes the socket once the output is out."""
+        """Take no more requests and answer no more of those that wait; the driver closes the socket
+        once the output is out. Writes that are prepared still commit.
+        """
         self.closing = True
+        self._drop_deferred()
         if not self.dirty:
             self.dirty = True
             self.core.dirty.append(self)
+
+    def _drop_deferred(self) -> None:
+        """Only writes must stay: each still pops itself when it commits."""
+        waiting = self.waiting
+        kept = [item for item in waiting if not isinstance(item, Deferred)]
+        self.core.outstanding -= len(waiting) - len(kept)
+        waiting.clear()
+        waiting.extend(kept)
 
     def abort(self) -> None:
         """Close without sending what is left."""
@@ -407,12 +418,10 @@ class ClientConnection:
     def closed(self) -> None:
         """The socket is gone. Prepared writes still commit; nobody is there to be told."""
         self.closing = self.is_closed = True
+        self._drop_deferred()
         self.out.clear()
         self.out_size = 0
         self._tail = b""
-        kept = [item for item in self.waiting if not isinstance(item, Deferred)]
-        self.core.outstanding -= len(self.waiting) - len(kept)
-        self.waiting = deque(kept)
         self.core.forget(self)
 
 
