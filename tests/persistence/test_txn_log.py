@@ -141,3 +141,10 @@ def test_an_impossible_length_does_not_make_us_read_on() -> None:
     assert scanner.torn is not None
     assert "2147483647" in scanner.torn.reason
     assert max(asked) <= txn_log.CHUNK
+
+
+def test_a_batch_is_its_records_joined() -> None:
+    entries = [bytes([n]) * n for n in range(40, 60)]
+    assert encode_entries(entries) == b"".join(map(encode_entries,
+    encode_entry, entries))
+    assert encode_entries([]) == b""

@@ -26,7 +26,7 @@ knows the neighbours.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from struct import Struct
 from typing import NamedTuple
 from zlib import adler32
@@ -82,6 +82,15 @@ class TornTail(NamedTuple):
 def encode_entry(entry: bytes) -> bytes:
     """Frame one entry (TxnHeader + body + digest) as the record a log file holds."""
     return RECORD_HEAD.pack(adler32(entry), len(entry)) + entry + END_OF_RECORD
+
+
+def encode_entries(entries: Iterable[bytes]) -> bytes:
+    """Frame a batch: what `encode_entry` makes of each, joined."""
+    head, checksum, end = RECORD_HEAD.pack, adler32, END_OF_RECORD
+    parts: list[bytes] = []
+    for entry in entries:
+        parts += (head(checksum(entry), len(entry)), entry, end)
+    return b"".join(parts)
 
 
 class LogScanner:

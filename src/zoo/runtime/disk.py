@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from zoo.persistence.storage import Storage
-from zoo.persistence.txn_log import encode_entry
+from zoo.persistence.txn_log import encode_entries
 from zoo.zab.ready import Ready
 
 
@@ -43,7 +43,7 @@ class LogDisk:
         assert not self.busy
         self.busy = True
         self._submitted = time.monotonic()
-        self._queue.put((b"".join(map(encode_entry, ready.entries)), ready))
+        self._queue.put((encode_entries(ready.entries), ready))
 
     def collect(self) -> Ready | None:
         """The Ready that has become durable, if one has. Raises what the disk raised."""

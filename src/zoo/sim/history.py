@@ -133,6 +133,17 @@ class History:
         last = {path: versions[-1][1] for path, versions in self._versions.items() if versions}
         return {path: state for path, state in last.items() if state is not None}
 
+    def events_between(self, after: int, upto: int) -> list[Event]:
+        """What transactions with zxids in (after, upto] would have told watches, in order."""
+        first = bisect_right(self.events, after, key=lambda event: event[0])
+        last = bisect_right(self.events, upto, key=lambda event: event[0])
+        return self.events[first:last]
+
+    def paths_at(self, zxid: int) -> dict[bytes, NodeState]:
+        """All znodes as they were once `zxid` had been applied."""
+        found = ((path, self.at(path, zxid)) for path in self._versions)
+        return {path: state for path, state in found if state is not None}
+
     def live_sessions(self) -> dict[int, int]:
         """Session id -> timeout (ms) of all that were opened and not closed."""
         return {sid: v[-1][1] for sid, v in self.sessions.items() if v and v[-1][1] is not None}

@@ -1,0 +1,136 @@
+"""The checker of sessions: they end by request or by silence, in time, and take their ephemerals along.
+
+Theory of operation. The checker keeps its own notes of when each session's client was last heard and of
+when the server was stalled. A session that nobody closed may be ended only after as much silence as its
+timeout, not counting stalls, of which the server may charge `max_step` each; and not much later.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from zoo.jute.operations import Op
+from zoo.jute.txns import LoggedTxn
+from zoo.server.core import ServerCore
+from zoo.sim.checking import Checker
+from zoo.sim.client import Request, SimClient
+from zoo.sim.history import History
+from zoo.sim.schedule import Schedule
+from zoo.sim.server import WALL_START_MS
+
+_ROUNDING_MS = 3
+_LATENESS_MS = 2_000  # a tick, a busy disk
+
+
+class Sessions(Checker):
+    def __init__(self, history: History, schedule: Schedule) -> None:
+        super().__init__(history, schedule)
+        self._heard: dict[int, deque[int]] = {}
+        self._stalls: list[tuple[int, int]] = []
+        self._started = 0
+        self._closing: dict[int, None] = {}
+        self._refused: dict[int, str] = {}
+        self._interval_ms = self._max_step_ms = 0
+        self.expired = 0
+
+    # --- notes
+
+    def heard(self, session_id: int) -> None:
+        moments = self._heard.get(session_id)
+        if moments is None:
+            moments = self._heard[session_id] = deque(maxlen=400)
+        moments.append(self.schedule.now)
+
+    def stalled(self, duration_us: int) -> None:
+        self._stalls.append((self.schedule.now, duration_us))
+
+    def recovered(self, core: ServerCore) -> None:
+        """Nobody knows when clients were last heard: all have their whole timeout again."""
+        self._started = self.schedule.now
+        self._interval_ms = core.sessions.interval
+        self._max_step_ms = core.config.tick_time_ms // 2
+        for session_id in self.history.live_sessions():
+            self._closing.pop(session_id, None)
+
+    def sent(self, client: SimClient, request: Request) -> None:
+        if request.op == Op.closeSession:
+            self._closing[client.session_id] = None
+
+    def refused(self, client: SimClient) -> None:
+        self._refused[client.session_id] = client.name
+
+    # --- judging
+
+    def _silence_ms(self, session_id: int, moment: int) -> tuple[int, int]:
+        """Silence up to `moment` without stalls, and what the server may charge for the stalls."""
+        known = [t for t in self._heard.get(session_id, ()) if t <= moment]
+        since = max(self._started, known[-1] if known else 0)
+        stalls = [d for start, d in self._stalls if since <= start + d and start < moment]
+        silence = (moment - since - sum(stalls)) // 1000
+        return silence, len(stalls) * self._max_step_ms
+
+    def logged(self, txn: LoggedTxn) -> None:
+        header = txn.header
+        session_id = header.client_id
+        if header.type == Op.createSession:
+            if self.history.was_open(session_id, header.zxid):
+                self.violated(f"session 0x{session_id:x} is opened again")
+        elif header.type == Op.closeSession:
+            self._closed(txn)
+        elif session_id and header.type != Op.error:
+            if not self.history.was_open(session_id, header.zxid):
+                self.violated(f"{header} by a session that is not open")
+        elif header.type == Op.deleteContainer and not header.client_id:
+            self._reaped(txn)
+
+    def _closed(self, txn: LoggedTxn) -> None:
+        session_id, zxid = txn.header.client_id, txn.header.zxid
+        for path in txn.record.paths_to_delete:
+            before = self.history.at(path, zxid - 1)
+            if before is None or before.owner != session_id:
+                self.violated(f"the end of 0x{session_id:x} deletes {path!r}, not its own")
+        left = self.history.ephemerals_of(session_id)
+        if left:
+            self.violated(f"ephemerals outlive their session 0x{session_id:x}: {left}")
+        timeout = self._timeout_before(session_id, zxid)
+        if session_id in self._closing or timeout is None:
+            return
+        self.expired += 1
+        moment = (txn.header.time - WALL_START_MS) * 1000
+        silence, charged = self._silence_ms(session_id, moment)
+        if silence + charged + _ROUNDING_MS < timeout:
+            self.violated(
+                f"session 0x{session_id:x} expired after {silence} ms, its timeout is {timeout} ms"
+            )
+
+    def _timeout_before(self, session_id: int, zxid: int) -> int | None:
+        changes = [t for z, t in self.history.sessions.get(session_id, ()) if z < zxid]
+        return changes[-1] if changes else None
+
+    def _reaped(self, txn: LoggedTxn) -> None:
+        before = self.history.at(txn.record.path, txn.header.zxid - 1)
+        if before is None or before.children:
+            self.violated(f"{txn.record.path!r} was reaped, it is {before}")
+        ttl = before.owner + (1 << 56)
+        if before.owner == -(1 << 63):
+            if not before.creates:
+                self.violated(f"the container {txn.record.path!r} was reaped without being used")
+        elif not 0 < ttl < 1 << 40 or txn.header.time - before.mtime <= ttl:
+            self.violated(f"{txn.record.path!r} was reaped before its time: {before}")
+
+    def inspect(self, core: ServerCore) -> None:
+        for session_id, timeout in self.history.live_sessions().items():
+            silence, _ = self._silence_ms(session_id, self.schedule.now)
+            if silence > timeout + self._interval_ms + _LATENESS_MS:
+                self.violated(
+                    f"session 0x{session_id:x} lives on after {silence} ms of silence, its timeout "
+                    f"is {timeout} ms"
+                )
+
+    def finished(self, core: ServerCore) -> None:
+        alive = self.history.live_sessions()
+        if alive:
+            self.violated(f"sessions outlive their clients: {alive}")
+        left = [path for path, state in self.history.tree().items() if state.stat.ephemeral_owner]
+        if left:
+            self.violated(f"ephemerals outlive all sessions: {left}")
