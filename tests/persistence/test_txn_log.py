@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 
 from tests.persistence.history import entry, log_bytes, reader
 from zoo.persistence import txn_log
-from zoo.persistence.txn_log import FILE_HEADER, CorruptLog, LogScanner, encode_entry
+from zoo.persistence.txn_log import (
+    FILE_HEADER,
+    CorruptLog,
+    LogScanner,
+    encode_entries,
+    encode_entry,
+)
 
 RECORD = len(encode_entry(entry(1, b"x" * 20)))
 
@@ -145,6 +151,5 @@ def test_an_impossible_length_does_not_make_us_read_on() -> None:
 
 def test_a_batch_is_its_records_joined() -> None:
     entries = [bytes([n]) * n for n in range(40, 60)]
-    assert encode_entries(entries) == b"".join(map(encode_entries,
-    encode_entry, entries))
+    assert encode_entries(entries) == b"".join(map(encode_entry, entries))
     assert encode_entries([]) == b""

@@ -357,7 +357,7 @@ class ClientConnection:
                 return
 
     def notify(self, event: int, path: bytes, zxid: int, acl: Acl) -> None:
-        """Tell of a watch event, unless the znode may not be read by this client (CVE-2024-23944)."""
+        """Tell of a watch event, unless this client may not read the znode (CVE-2024-23944)."""
         if acl is not OPEN_ACL and not self.core.access.permits(self, acl, 1, path):
             return
         size = len(path)

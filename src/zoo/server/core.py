@@ -285,7 +285,7 @@ class ServerCore:
         return proposal.zxid
 
     def go_on(self) -> None:
-        """After inputs: resume the connections that may go on. The driver calls it before `ready`."""
+        """After inputs: resume the connections that may go on. To be called before `ready`."""
         while self._resuming:
             connections, self._resuming = self._resuming, []
             for connection in connections:

@@ -38,7 +38,7 @@ class Reaper:
         self._queue: deque[bytes] = deque()
 
     def due(self, now_ms: int, wall_ms: int) -> Iterator[bytes]:
-        """The paths that may be deleted now; `now_ms` monotonic, `wall_ms` on the clock of Stats."""
+        """Paths that may be deleted now; `now_ms` is monotonic, `wall_ms` the clock of Stats."""
         config = self._config
         if self._next_check is None:
             self._next_check = now_ms + config.container_check_interval_ms

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 
 class Ready(NamedTuple):
-    """What to make durable. `entries` are serialized transactions with ascending, contiguous zxids."""
+    """What to make durable. `entries` are serialized transactions with contiguous zxids."""
 
     entries: list[bytes]
     first_zxid: int
