@@ -8,7 +8,7 @@ DATA ?= ./zoo-data
 PORT ?= 2181
 PYTEST := $(BIN)/pytest
 
-.PHONY: setup serve test lint types unit interop sim soak format clean
+.PHONY: setup serve test lint types unit interop sim soak bench format clean
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/.ready
@@ -60,6 +60,12 @@ sim: setup
 # Long campaigns: kill -9, faults, scale.
 soak: setup
 	$(PYTEST) -m slow -rs || [ $$? -eq 5 ]
+
+# Zoo beside the Java server, about 25 minutes on an idle machine: throughput, then a million znodes.
+# Needs cc and java, and says so; `ARGS="--cells get16"` goes to the first of the two.
+bench: setup
+	$(BIN)/python -m bench.compare --ours "$(BIN)/zoo serve {config}" $(ARGS)
+	$(BIN)/python -m bench.scale --ours "$(BIN)/zoo serve {config}"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The project's own benchmark: Zoo beside Apache ZooKeeper 3.9.5 on one machine (`make bench`)."""
