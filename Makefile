@@ -61,7 +61,7 @@ sim: setup
 soak: setup
 	$(PYTEST) -m slow -rs || [ $$? -eq 5 ]
 
-# Zoo beside the Java server, about 25 minutes on an idle machine: throughput, then a million znodes.
+# Zoo beside the Java server, some 15 minutes on an idle machine: throughput, then a million znodes.
 # Needs cc and java, and says so; `ARGS="--cells get16"` goes to the first of the two.
 bench: setup
 	$(BIN)/python -m bench.compare --ours "$(BIN)/zoo serve {config}" $(ARGS)
