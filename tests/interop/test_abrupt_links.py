@@ -5,6 +5,7 @@ No comparison with the peer here: which of the writes make it is a matter of tim
 
 from __future__ import annotations
 
+import contextlib
 import random
 from itertools import count
 
@@ -16,6 +17,7 @@ from tests.interop.raw_client import (
     CLOSE_SESSION,
     INT,
     Link,
+    LinkClosed,
     buffer,
     connect_request,
     framed,
@@ -24,7 +26,7 @@ from tests.interop.raw_client import (
 
 pytestmark = pytest.mark.interop
 ROUNDS = 150
-UNKNOWN, CREATE, AUTH = 999, 1, 100
+UNKNOWN, CREATE, DELETE, EXISTS, AUTH = 999, 1, 2, 3, 100
 _xids = count(1)
 
 ENDINGS: dict[str, bytes] = {
@@ -38,13 +40,29 @@ ENDINGS: dict[str, bytes] = {
 }
 
 
-def _creates(root: bytes, amount: int) -> bytes:
+def _requests(choose: random.Random, root: bytes, amount: int) -> bytes:
+    """Creates that succeed, deletes that fail, and reads that must wait behind both."""
     frames = []
     for _ in range(amount):
         xid = next(_xids)
-        body = buffer(root + b"/%d" % xid) + buffer(b"data") + OPEN_ACL + INT.pack(xid % 2)
-        frames.append(framed(header(xid, CREATE) + body))
+        name = buffer(root + b"/%d" % xid)
+        op, body = choose.choice(
+            (
+                (CREATE, name + buffer(b"data") + OPEN_ACL + INT.pack(choose.randint(0, 3))),
+                (CREATE, name + buffer(b"data") + OPEN_ACL + INT.pack(0)),
+                (DELETE, name + INT.pack(-1)),
+                (EXISTS, buffer(root) + b"\1"),
+            )
+        )
+        frames.append(framed(header(xid, op) + body))
     return b"".join(frames)
+
+
+def _read_to_the_end(link: Link) -> None:
+    """The server hangs up first: its end of the link meets writes still on their way to disk."""
+    with contextlib.suppress(LinkClosed):
+        while True:
+            link.receive()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -55,12 +73,14 @@ def test_server_outlives_a_link_with_writes_in_flight(
     watcher = Admin(address)
     watcher.create("/abrupt")
     choose = random.Random(1)
-    for _ in range(ROUNDS):
+    for round_ in range(ROUNDS):
         link = Link(address)
         link.send(framed(connect_request()))
         link.receive()
-        writes = _creates(b"/abrupt", choose.randint(1, 20))
-        link.send(writes + ENDINGS[ending] + _creates(b"/abrupt", choose.randint(0, 3)))
+        writes = _requests(choose, b"/abrupt", choose.randint(1, 20))
+        link.send(writes + ENDINGS[ending] + _requests(choose, b"/abrupt", choose.randint(0, 3)))
+        if ENDINGS[ending] and round_ % 2:
+            _read_to_the_end(link)
         link.close()
         assert watcher.last_zxid() > 0
     assert server.process is not None

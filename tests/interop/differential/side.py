@@ -149,15 +149,13 @@ class Side:
     # -- out
 
     def _connect(self, slot: Slot, step: Step) -> None:
+        session_id, right = self._session_of(step["of"])
         self._hang_up(slot)
-        slot.link = Link(self._address)
-        of = step["of"]
-        known = self._slots.get(of, Slot()) if of != "bogus" else Slot(session_id=BOGUS_SESSION)
-        session_id = known.session_id if of is not None else 0
-        right = known.password
+        if step["password"] != "right":
+            self._hang_up_session(session_id)
         password = {
             "right": right,
-            "wrong": bytes(16 - len(right[:1])) + b"!",
+            "wrong": bytes(15) + b"!",
             "zeros": bytes(16),
             "short": b"short",
             "empty": b"",
@@ -171,7 +169,25 @@ class Side:
             protocol=step["protocol"],
             read_only=step["readonly"],
         )
+        slot.link = Link(self._address)
         slot.link.send(framed(request))
+
+    def _session_of(self, of: int | str | None) -> tuple[int, bytes]:
+        """The session to attach to: a client's last, one that never was, or a new one."""
+        if of == "bogus":
+            return BOGUS_SESSION, bytes(16)
+        known = self._slots.get(of, Slot()) if isinstance(of, int) else Slot()
+        return known.session_id, known.password
+
+    def _hang_up_session(self, session_id: int) -> None:
+        """Before an attempt with a wrong password: the session's own client hangs up.
+
+        The peer cuts that link before it looks at the password, so that anybody can cut anybody
+        off; ours looks first. With no link there, both do the same.
+        """
+        for slot in self._slots.values():
+            if session_id and slot.session_id == session_id:
+                self._hang_up(slot)
 
     def _frames(self, slot: Slot, step: Step) -> list[bytes]:
         frames = []
