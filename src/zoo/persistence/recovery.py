@@ -14,6 +14,9 @@ Theory of operation
    does not cut, it goes on in a new log: such an end in an older log is accepted when the next
    log continues with exactly the txn that comes next in the same epoch.
 5. Who falls back to an older snapshot must reach the zxid of the unusable newer one.
+6. What was replayed is made durable before anybody is served from it. A killed server's last
+   writes may live in the page cache alone: clients would see them, later txns would follow them in
+   a log of their own, and a power failure would take them out of the middle.
 
 One irregularity is the Java server's own: for a request whose body it cannot decode it logs an
 error txn without a zxid of its own, which so repeats that of the txn before it. Such a record
@@ -178,6 +181,8 @@ class Recovery:
                     f"never acknowledged: {torn.reason}"
                 )
         self.repaired = unfinished
+        for log in self._logs:
+            self._storage.sync_log(log.name)
 
     def _accept(self, unfinished: list[TornTail]) -> None:
         for torn in unfinished:

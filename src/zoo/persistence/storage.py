@@ -98,6 +98,10 @@ class Storage(Protocol):
         """Cut a log that is not being written, durably."""
         ...
 
+    def sync_log(self, name: str) -> None:
+        """Make a log durable that an earlier server wrote: a killed one may not have synced it."""
+        ...
+
     def remove(self, name: str) -> None:
         """Delete one log or snapshot that is not being written."""
         ...

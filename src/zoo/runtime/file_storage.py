@@ -166,6 +166,16 @@ class FileStorage:
             finally:
                 self._files.close(fd)
 
+    def sync_log(self, name: str) -> None:
+        path = self._log_dir / name
+        with self._write("fsync", path):
+            fd = self._files.open(path, os.O_WRONLY)
+            try:
+                self._files.fsync(fd)
+            finally:
+                self._files.close(fd)
+        self._sync_directory(self._log_dir)
+
     def remove(self, name: str) -> None:
         directory = self._log_dir if parse_log_name(name) is not None else self._snapshot_dir
         # What stays undeleted costs room, not safety: no reason to refuse writes from then on.

@@ -74,7 +74,7 @@ class ServerCore:
         self.now_ms = now_ms
         self.wall_ms = wall_ms
         self.session_clock = sessions.clock
-        self.max_frame = config.jute_max_buffer + config.jute_max_buffer_extra
+        self.max_frame = config.jute_max_buffer
         self.max_unsent = DEFAULT_MAX_UNSENT
         self.outstanding_limit = config.global_outstanding_limit
         registry = AuthRegistry(
@@ -96,9 +96,10 @@ class ServerCore:
         self.role = Standalone(tree.last_zxid)
         self.prep = Prep(writes, self.role)
         self.plain_sets = PlainSets(self.prep)
-        self.reaper = Reaper(config, tree)
+        self.reaper = Reaper(config, tree, self.outstanding_view.get)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
+        self._read_latency = self.stats.metrics.readlatency.small
         self.connections: dict[ClientConnection, None] = {}
         self.per_ip: dict[str, int] = {}
         self.attached: dict[int, ClientConnection] = {}
@@ -126,6 +127,8 @@ class ServerCore:
         """Now and then: expire sessions, reap containers, drop connections that never said who they
         are.
         """
+        for connection in self._throttled:
+            connection.session.seen = self.session_clock  # we do not listen: no fault of the client
         for session in self.sessions.expired(self.now_ms):
             log.info(
                 "session 0x%x expired after %d ms of silence",
@@ -230,7 +233,7 @@ class ServerCore:
             self.throttle(connection)
 
     def throttle(self, connection: ClientConnection) -> None:
-        connection.paused = True
+        connection.pause()
         self._throttled[connection] = None
 
     def resume_later(self, connection: ClientConnection) -> None:
@@ -269,6 +272,7 @@ class ServerCore:
         assert tree.last_zxid == committed, f"no proposal for 0x{committed:x}"
         count -= len(proposals)
         if count:
+            self.stats.packets_sent += count
             self.stats.record_updates(self.now_ms - self._batch_began_ms, count)
         if self._throttled and not self.is_full:
             throttled, self._throttled = self._throttled, {}
@@ -292,8 +296,7 @@ class ServerCore:
                 if connection.is_closed or connection.closing:
                     continue
                 if self.is_full and connection.handshake is None:
-                    self._throttled[connection] = None
-                    connection.paused = True
+                    self.throttle(connection)
                 elif connection.out_size <= self.max_unsent:
                     connection.resume()
 
@@ -303,9 +306,23 @@ class ServerCore:
         if connection is not None and connection is not proposal.origin:
             connection.close()
 
-    def count_received(self, connection: ClientConnection, count: int) -> None:
+    def count_requests(
+        self, connection: ClientConnection, count: int, answered: int, op: int, xid: int
+    ) -> None:
+        """`count` requests of a connection arrived together, the last one (op, xid); `answered` of
+        them have been already, as reads are.
+        """
         self.stats.packets_received += count
-        connection.stats.packets_received += count
+        stats = connection.stats
+        stats.packets_received += count
+        stats.last_opcode = op
+        stats.last_cxid = xid
+        stats.last_zxid = self.tree.last_zxid
+        stats.last_response_ms = self.now_ms
+        if answered:
+            stats.packets_sent += answered
+            self.stats.packets_sent += answered
+            self._read_latency[0] += answered  # ms: within the turn
 
     # --- snapshots
 

@@ -10,10 +10,10 @@ writes.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from zoo.jute.ephemeral import ttl_of
+from zoo.jute.ephemeral import EphemeralKind, kind, ttl_of
 from zoo.tree.data_tree import DataTree
 from zoo.tree.record import stat_of
 
@@ -28,17 +28,24 @@ class ReaperConfig(Protocol):
 
 
 class Reaper:
-    """Names the paths to delete; whoever asks deletes them by a transaction, which checks again."""
+    """Names the paths to delete; whoever asks deletes each at once, before asking for the next.
 
-    def __init__(self, config: ReaperConfig, tree: DataTree) -> None:
+    `newest` gives a path's record with every prepared change in it. A path may wait in the queue for
+    minutes; by its turn it may have been written, or be another node of the same name.
+    """
+
+    def __init__(
+        self, config: ReaperConfig, tree: DataTree, newest: Callable[[bytes], bytes | None]
+    ) -> None:
         self._config = config
         self._tree = tree
+        self._newest = newest
         self._next_check: int | None = None
         self._next_delete = 0
         self._queue: deque[bytes] = deque()
 
     def due(self, now_ms: int, wall_ms: int) -> Iterator[bytes]:
-        """Paths that may be deleted now; `now_ms` is monotonic, `wall_ms` the clock of Stats."""
+        """Paths that may be deleted now; `now_ms` is monotonic, `wall_ms` Unix time."""
         config = self._config
         if self._next_check is None:
             self._next_check = now_ms + config.container_check_interval_ms
@@ -48,19 +55,26 @@ class Reaper:
         pace = 60_000 / max(1, config.container_max_per_minute)
         self._next_delete = max(self._next_delete, int(now_ms - 1000))
         while self._queue and self._next_delete <= now_ms:
-            self._next_delete += max(1, int(pace))
-            yield self._queue.popleft()
+            path = self._queue.popleft()
+            record = self._newest(path)
+            if record is not None and self._has_had_its_time(record, wall_ms):
+                self._next_delete += max(1, int(pace))
+                yield path
 
     def _candidates(self, wall_ms: int) -> Iterator[bytes]:
-        never_used = self._config.container_max_never_used_interval_ms
         nodes = self._tree.nodes
-        for path in self._tree.containers:
-            stat = stat_of(nodes[path])
-            if stat.num_children:
-                continue
-            if stat.creates > 0 or (never_used and wall_ms - stat.mtime > never_used):
-                yield path
-        for path in self._tree.ttls:
-            stat = stat_of(nodes[path])
-            if not stat.num_children and wall_ms - stat.mtime > ttl_of(stat.ephemeral_owner):
-                yield path
+        for paths in (self._tree.containers, self._tree.ttls):
+            for path in paths:
+                if self._has_had_its_time(nodes[path], wall_ms):
+                    yield path
+
+    def _has_had_its_time(self, record: bytes, wall_ms: int) -> bool:
+        stat = stat_of(record)
+        if stat.num_children:
+            return False
+        age = wall_ms - stat.mtime
+        what = kind(stat.ephemeral_owner, self._tree.extended_types)
+        if what is EphemeralKind.CONTAINER:
+            never_used = self._config.container_max_never_used_interval_ms
+            return stat.creates > 0 or (never_used > 0 and age > never_used)
+        return what is EphemeralKind.TTL and age > ttl_of(stat.ephemeral_owner)
