@@ -135,9 +135,10 @@ def _close(view: Outstanding, header: Any, record: Any) -> list[Edit]:
     return edits
 
 
-def _acl(entries: Sequence[ACL] | None) -> Acl:
-    acl = OPEN_ACL if entries is None else tuple(entries)  # a null list is open, as in ZooKeeper
-    return OPEN_ACL if acl == OPEN_ACL else acl
+def _acl(entries: Sequence[ACL]) -> Acl:
+    acl = tuple(entries)
+    # A null list reads as empty, and is open in ZooKeeper; an empty one permits as much.
+    return OPEN_ACL if not acl or acl == OPEN_ACL else acl
 
 
 def _blob(data: bytes | None) -> bytes:
