@@ -14,7 +14,7 @@ from io import BytesIO
 from struct import Struct
 from typing import Any
 
-from zoo.jute.ephemeral import CONTAINER_OWNER, ttl_owner
+from zoo.jute.ephemeral import CONTAINER_OWNER, EphemeralKind, kind, ttl_owner
 from zoo.jute.operations import Op
 from zoo.jute.records import ACL
 from zoo.jute.schema import encode
@@ -321,18 +321,18 @@ def assert_consistent(tree: DataTree) -> None:
     assert {p: sorted(k) for p, k in tree.children.items()} == {
         p: sorted(k) for p, k in kids.items() if k
     }
-    owners: dict[int, list[bytes]] = {}
+    owners: dict[Any, dict[bytes, None]] = {EphemeralKind.CONTAINER: {}, EphemeralKind.TTL: {}}
     for path, record in tree.nodes.items():
         stat = stat_of(record)
         assert stat.num_children == len(kids[path]), path
         assert stat.data_length == len(record) - 72, path
-        if stat.ephemeral_owner:
-            owners.setdefault(stat.ephemeral_owner, []).append(path)
-    assert sorted(tree.containers) == sorted(owners.pop(CONTAINER, []))
-    assert sorted(tree.ttls) == sorted(owners.pop(TTL_OWNER, []))
-    assert {o: sorted(p) for o, p in tree.ephemerals.items()} == {
-        o: sorted(p) for o, p in owners.items()
-    }
+        what = kind(stat.ephemeral_owner)
+        if what is not EphemeralKind.VOID:
+            owner = stat.ephemeral_owner if what is EphemeralKind.NORMAL else what
+            owners.setdefault(owner, {})[path] = None
+    assert tree.containers == owners.pop(EphemeralKind.CONTAINER)
+    assert tree.ttls == owners.pop(EphemeralKind.TTL)
+    assert tree.ephemerals == owners
     assert tree.veiled.keys() == tree.acls.keys() | tree.containers.keys() | tree.ttls.keys()
     assert tree.acl_table._uses == Counter(tree.acls.values())
     assert {acl_id for acl_id, _ in tree.acl_table.items()} == set(tree.acls.values())
