@@ -106,7 +106,8 @@ class ClientConnection:
         self.session_id = 0
         self.waiting: deque[Proposal | PlainSet | Deferred] = deque()
         self.handshake: Handshake | None = Handshake(self)
-        self._tail = b""
+        self._chunks: list[bytes] = []
+        self._missing = 0
 
     def __repr__(self) -> str:
         return f"ClientConnection({self.peer}, session 0x{self.session_id & (1 << 64) - 1:x})"
@@ -115,20 +116,34 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client. Also called with none, to go on after a pause."""
-        buf = self._tail + data if self._tail else data
-        self._tail = b""
+        chunks = self._chunks
+        if chunks or self.paused:
+            # Part of a frame is here: join only once it is whole, or a client that sends byte by
+            # byte would make us copy a megabyte for each.
+            chunks.append(data)
+            self._missing -= len(data)
+            if self._missing > 0 or self.paused:
+                return
+            data = b"".join(chunks)
+            chunks.clear()
         if self.closing:
             return
-        if self.handshake is not None:
-            buf = self.handshake.receive(buf)
-            if self.handshake is not None or self.closing:
-                self._tail = buf
-                return
         try:
-            self._requests(buf)
+            if self.handshake is not None:
+                data = self.handshake.receive(data)
+                if self.handshake is not None:
+                    self._keep(data, 0 if self.paused else 1)
+                    return
+            self._requests(data)
         except ProtocolViolation as violation:
             log.warning("closing %s: %s", self.peer, violation)
             self.close()
+
+    def _keep(self, rest: bytes, missing: int) -> None:
+        """Put aside what cannot be handled before `missing` more bytes are there."""
+        if rest:
+            self._chunks.append(rest)
+            self._missing = missing
 
     def _requests(self, buf: bytes) -> None:
         core = self.core
@@ -141,7 +156,8 @@ class ClientConnection:
         limit = core.outstanding_limit
         pos, end = 0, len(buf)
         size = self.out_size
-        reads = 0
+        count = sent = 0
+        xid = op = 0
         session = self.session
         session.seen = core.session_clock
         plain = not session.closing and session.owner is self
@@ -152,7 +168,7 @@ class ClientConnection:
             stop = pos + 4 + length
             if stop > end:
                 break
-            reads += 1
+            count += 1
             if op in FAST_READS and not waiting and plain and length >= 13:
                 # A read of an unguarded znode without a watch: header and record, nothing else.
                 path_stop = pos + 16 + unpack_length(buf, pos + 12)[0]
@@ -166,6 +182,7 @@ class ClientConnection:
                         append(pack_reply(REPLY_SIZE + body_size, xid, zxid, 0))
                         append(record)
                         pos = stop
+                        sent += 1
                         size += body_size
                         if size > max_unsent:
                             break
@@ -188,23 +205,27 @@ class ClientConnection:
             if self.closing or self.paused:
                 break
         self.out_size = size
-        core.count_received(self, reads)
+        core.count_requests(self, count, sent, op, xid)
         if out and not self.dirty:
-            self.dirty = True
-            core.dirty.append(self)
+            self.mark_dirty()
+        if size > max_unsent:
+            self.pause()
         if pos < end:
-            self._tail = buf[pos:]
-            if size > max_unsent:
-                self.paused = True
-            elif end - pos >= 4:
-                length = unpack_length(buf, pos)[0]
-                if length > max_frame or length < 8:
-                    self._refuse_length(length)
+            self._keep_rest(buf, pos, end)
+
+    def _keep_rest(self, buf: bytes, pos: int, end: int) -> None:
+        have = end - pos
+        missing = 4 - have
+        if have >= 4:
+            length = unpack_length(buf, pos)[0]
+            if length > self.core.max_frame or length < 8:
+                self._refuse_length(length)
+            missing = 4 + length - have
+        self._keep(buf[pos:], missing)
 
     def _refuse_length(self, length: int) -> None:
         raise ProtocolViolation(
-            f"a frame of {length} bytes: allowed are 8 to {self.core.max_frame} "
-            "(jute.maxbuffer plus zookeeper.jute.maxbuffer.extrasize)"
+            f"a frame of {length} bytes: allowed are 8 to {self.core.max_frame} (jute.maxbuffer)"
         )
 
     def _request(self, xid: int, op: int, payload: bytes) -> None:
@@ -300,8 +321,12 @@ class ClientConnection:
         self.out_size += len(data)
         self.stats.packets_sent += 1
         if not self.dirty:
-            self.dirty = True
-            self.core.dirty.append(self)
+            self.mark_dirty()
+
+    def mark_dirty(self) -> None:
+        """There is something for the driver to send, to poll for, or to close."""
+        self.dirty = True
+        self.core.dirty.append(self)
 
     def finish(self, proposal: Proposal) -> None:
         """A write of ours has committed: answer it and whatever waited behind it."""
@@ -318,9 +343,9 @@ class ClientConnection:
         reply = proposal.reply
         self.out.append(reply)
         self.out_size += len(reply)
+        self.stats.packets_sent += 1
         if not self.dirty:
-            self.dirty = True
-            self.core.dirty.append(self)
+            self.mark_dirty()
         if proposal.closes:
             self.close()
         elif waiting and type(waiting[0]) is Deferred:
@@ -336,9 +361,9 @@ class ClientConnection:
             return
         self.out.append(reply)
         self.out_size += len(reply)
+        self.stats.packets_sent += 1
         if not self.dirty:
-            self.dirty = True
-            core.dirty.append(self)
+            self.mark_dirty()
         if waiting and type(waiting[0]) is Deferred:
             self.advance()
 
@@ -347,7 +372,7 @@ class ClientConnection:
         waiting = self.waiting
         while waiting and isinstance(first := waiting[0], Deferred):
             if self.out_size > self.core.max_unsent:
-                self.paused = True
+                self.pause()
                 return
             xid, op, payload = first
             waiting.popleft()
@@ -380,11 +405,23 @@ class ClientConnection:
         little.
         """
         self.out_size = unsent
-        if self.paused and unsent <= self.core.max_unsent // 2 and not self.core.is_full:
-            self.resume()
+        if self.paused and self.handshake is None and unsent <= self.core.max_unsent // 2:
+            if self.core.is_full:
+                self.core.throttle(self)
+            else:
+                self.resume()
+
+    def pause(self) -> None:
+        """Take no more requests for now; the driver stops reading."""
+        if not self.paused:
+            self.paused = True
+            if not self.dirty:
+                self.mark_dirty()
 
     def resume(self) -> None:
         self.paused = False
+        if not self.dirty:
+            self.mark_dirty()
         self.advance()
         if not self.paused:
             self.receive(b"")
@@ -398,8 +435,7 @@ class ClientConnection:
         self.closing = True
         self._drop_deferred()
         if not self.dirty:
-            self.dirty = True
-            self.core.dirty.append(self)
+            self.mark_dirty()
 
     def _drop_deferred(self) -> None:
         """Only writes must stay: each still pops itself when it commits."""
@@ -421,7 +457,7 @@ class ClientConnection:
         self._drop_deferred()
         self.out.clear()
         self.out_size = 0
-        self._tail = b""
+        self._chunks.clear()
         self.core.forget(self)
 
 

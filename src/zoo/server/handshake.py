@@ -30,40 +30,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_CONNECT_REQUEST = 1024
+"""Bytes; nothing in it is of variable length but the password, which has 16."""
+
 
 class Handshake:
     """The state of one connection until its session is established."""
 
-    __slots__ = ("_asked_read_only", "_connection", "_requested", "_timeout")
+    __slots__ = ("_asked_read_only", "_connection", "_timeout")
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._requested = False
         self._asked_read_only: bool | None = None
         self._timeout = 0
 
     def receive(self, buf: bytes) -> bytes:
         """Look at all bytes so far; returns those that are not used up."""
-        if self._requested:
-            return self._bounded(buf)
         verdict = hello.classify(buf)
         if verdict is Hello.NEED_MORE:
             return buf
         if verdict is not Hello.FRAME:
             self._not_a_client(verdict, buf)
             return b""
-        try:
-            return self._frame(buf)
-        except ProtocolViolation as violation:
-            log.warning("closing %s before its session: %s", self._connection.peer, violation)
-            self._connection.close()
-            return b""
-
-    def _bounded(self, buf: bytes) -> bytes:
-        """Bytes sent ahead of the session are kept, but not without end: reading stops."""
-        if len(buf) > self._connection.core.max_frame:
-            self._connection.paused = True
-        return buf
+        return self._frame(buf)
 
     def _not_a_client(self, verdict: Hello, buf: bytes) -> None:
         connection, core = self._connection, self._connection.core
@@ -83,16 +72,15 @@ class Handshake:
 
     def _frame(self, buf: bytes) -> bytes:
         length = LENGTH.unpack_from(buf)[0]
-        limit = self._connection.core.max_frame
-        if not 0 <= length <= limit:
+        if not 0 <= length <= MAX_CONNECT_REQUEST:
             raise ProtocolViolation(
-                f"the first frame claims {length} bytes, allowed are {limit} (jute.maxbuffer): "
-                "not a ZooKeeper client?"
+                f"the first frame claims {length} bytes, a ConnectRequest has 44 or 45: this is no "
+                "ZooKeeper client"
             )
         if len(buf) < 4 + length:
             return buf
         request = decode(ConnectRequest, Reader(buf, 4, 4 + length))
-        self._requested = True
+        self._connection.pause()  # what the client sends ahead waits until the session stands
         self._connect(request)
         return buf[4 + length :]
 
