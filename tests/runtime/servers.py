@@ -128,19 +128,23 @@ def mntr(port: int) -> dict[str, str]:
 class Process:
     """`python -m zoo serve` with its log in a file."""
 
-    def __init__(self, directory: Path, *arguments: str, data: Path | None = None) -> None:
+    def __init__(self, directory: Path, *arguments: str, breaking: str = "") -> None:
+        """`breaking`: Python statements that the process executes before it serves."""
         directory.mkdir(exist_ok=True)
         self.directory = directory
-        self.data = data or directory / "data"
+        self.data = directory / "data"
         self.log_path = directory / "log"
+        start = ["-m", "zoo"]
+        if breaking:
+            start = ["-c", f"{breaking}\nfrom zoo.tools.cli import main\nmain()"]
         options = ["--data-dir", str(self.data), "--client-port", "0", *arguments]
-        self._command = [sys.executable, "-m", "zoo", "serve", *options]
+        self.command = [sys.executable, *start, "serve", *options]
         self.process: subprocess.Popen[bytes]
 
     def start(self) -> Process:
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd=self.directory
+                self.command, stdout=log, stderr=log, cwd=self.directory
             )
         wait_for(lambda: "serves standalone" in self.log() or self.ended, "the start-up line")
         assert not self.ended, self.log()
@@ -149,7 +153,7 @@ class Process:
     def run(self) -> tuple[int, str]:
         """Run to the end; exit code and output."""
         done = subprocess.run(
-            self._command, capture_output=True, cwd=self.directory, timeout=DEADLINE
+            self.command, capture_output=True, cwd=self.directory, timeout=DEADLINE
         )
         return done.returncode, (done.stdout + done.stderr).decode()
 

@@ -278,6 +278,7 @@ def test_stopping_does_not_wait_for_a_snapshot(
         wait_for(lambda: server.driver._snapshot is not None, "a snapshot begins")
         assert server.stop() is None
         assert [s.zxid for s in server.storage.snapshots()] == [0]
+        assert not [p for p in (tmp_path / "version-2").iterdir() if "writing" in p.name]
         client.close()
     with InThread(tmp_path) as again:
         assert again.core.tree.last_zxid == 11

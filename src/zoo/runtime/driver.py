@@ -53,6 +53,7 @@ class Driver:
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._tick_seconds = min(0.25, core.config.tick_time_ms / 4000)
         self._snapshot: Iterator[bytes] | None = None
+        self._writer: SnapshotWriter | None = None  # of a snapshot that is not complete yet
         self._snapshot_started = 0.0
         self.stopping = False
         self.disk_hangs = False
@@ -77,6 +78,9 @@ class Driver:
     async def _end_threads(self) -> None:
         """Let both threads finish what they have, but not for ever: a fsync may never return."""
         self.disk.stop()
+        if self._writer is not None:
+            # The log holds everything: a restart needs no snapshot, a stop need not wait for one.
+            self.background.submit(self._writer.abort)
         self.background.stop()
         deadline = time.monotonic() + _THREADS_END_SECONDS
         while (self.disk.is_alive or self.background.is_alive) and time.monotonic() < deadline:
@@ -205,16 +209,13 @@ class Driver:
         zxid = self.core.tree.last_zxid
         self._snapshot_started = time.monotonic()
         self._snapshot = self.core.begin_snapshot().chunks()
-        writer = self.storage.begin_snapshot(zxid)
+        writer = self._writer = self.storage.begin_snapshot(zxid)
         log.info("taking a snapshot at zxid 0x%x", zxid)
         self._snapshot_slice(writer)
 
     def _snapshot_slice(self, writer: SnapshotWriter) -> None:
         """Encode one chunk, then leave the loop to others for as long as that took."""
         if self._over.done() or self.stopping:
-            # The log holds everything: a restart needs no snapshot, a stop need not wait for one.
-            self._snapshot = None
-            self.background.submit(writer.abort)
             return
         assert self._snapshot is not None
         if self.background.backlog() > _MAX_SNAPSHOT_BACKLOG:
@@ -227,6 +228,7 @@ class Driver:
             self._finish(failure)
             return
         if chunk is None:
+            self._writer = None
             self.background.submit(lambda: self._snapshot_written(writer))
             return
         self.background.submit(lambda: writer.write(chunk))

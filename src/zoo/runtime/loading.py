@@ -7,6 +7,7 @@ import time
 from random import Random
 
 from zoo.config import Config
+from zoo.jute.codec import JuteError
 from zoo.persistence.recovery import Recovery
 from zoo.persistence.storage import Storage
 from zoo.server.core import ServerCore
@@ -17,6 +18,10 @@ from zoo.tree.outstanding import Outstanding
 from zoo.tree.replay import replay
 
 log = logging.getLogger(__name__)
+
+
+class UndecodableTxn(Exception):
+    """A transaction that was logged whole makes no sense; says which."""
 
 
 class Loaded:
@@ -37,7 +42,7 @@ def load(
     moment: tuple[int, int] | None = None,
     rng: Random | None = None,
 ) -> Loaded:
-    """Recover. Raises what Recovery raises, and UnknownAclError.
+    """Recover. Raises what Recovery raises, UnknownAclError and UndecodableTxn.
 
     A simulation brings its own time (monotonic and Unix, ms) and its own source of chance.
     """
@@ -58,8 +63,14 @@ def load(
     # A Java snapshot is complete only at the zxid of its digest; before that digests cannot agree.
     fuzzy_until = recovery.digest.zxid if recovery.digest is not None else 0
     replayed = mismatches = 0
-    for _, entry in recovery.entries():
-        done = replay(view, entry)
+    for zxid, entry in recovery.entries():
+        try:
+            done = replay(view, entry)
+        except JuteError as error:
+            raise UndecodableTxn(
+                f"the log's transaction 0x{zxid:x} has the right checksum and cannot be decoded "
+                f"({error}): was it written by a newer version? Use that one, or restore a backup"
+            ) from error
         replayed += 1
         if done.opens is not None:
             sessions[done.opens[0]] = done.opens[1]

@@ -24,7 +24,7 @@ from zoo.persistence.txn_log import CorruptLog
 from zoo.runtime.data_dir import DataDirError, DataDirs, may_start_empty, prepare
 from zoo.runtime.driver import DiskHangs, Driver
 from zoo.runtime.file_storage import FileStorage
-from zoo.runtime.loading import Loaded, load, write_snapshot
+from zoo.runtime.loading import Loaded, UndecodableTxn, load, write_snapshot
 from zoo.server.core_view import CoreView, HostFacts
 from zoo.server.four_letter_words import full_version
 from zoo.server.view import ServerConf
@@ -47,6 +47,7 @@ _UNUSABLE_DATA = (
     NoUsableSnapshot,
     InvalidSnapshot,
     UnknownAclError,
+    UndecodableTxn,
 )
 
 
@@ -109,13 +110,21 @@ def _load(config: Config, dirs: DataDirs, storage: FileStorage) -> Loaded:
             f"cannot read the data in {dirs.snapshots} or {dirs.logs}: {error}; see the kernel log "
             "for a failing disk"
         ) from error
-    if loaded.fresh and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
+    empty = loaded.fresh and loaded.snapshot is None
+    if empty and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
         raise DataDirError(
             f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
             "`initialize` in dataLogDir to begin empty, or restore a backup"
         )
     if loaded.snapshot is None:
         write_snapshot(loaded.core, storage)
+    elif loaded.snapshot.zxid and not storage.logs():
+        log.warning(
+            "%s is there, but no transaction log is in %s: what was written after it is missing "
+            "here, unless it was restored from a backup. Was dataLogDir another directory before?",
+            loaded.snapshot.name,
+            dirs.logs,
+        )
     return loaded
 
 
