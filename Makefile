@@ -52,10 +52,10 @@ format: setup
 interop: setup
 	$(PYTEST) -m "interop and not slow" -rs
 
-# The simulator runs the server's core from a seed; its world of many members comes with the
-# ensemble. (pytest says 5 when there is nothing to run yet.)
+# A server, its disk, network and clients in virtual time: 200 worlds, checked. A failing seed prints
+# the command that replays it.
 sim: setup
-	$(PYTEST) tests/sim || [ $$? -eq 5 ]
+	$(BIN)/zoo simulate --seeds 0-199 --duration 60s --quiet
 
 # Long campaigns: kill -9, faults, scale.
 soak: setup

@@ -148,8 +148,7 @@ class TreeEquality(Checker):
             self._compare(tree, path, state)
         if tree.digest != history.digests[history.last_zxid]:
             self.violated(f"the tree's digest is {tree.digest:x} at 0x{tree.last_zxid:x}")
-        pending = {p.opens[0] for p in core.proposals if p.opens is not None}
-        sessions = {sid: t for sid, t in core.sessions.items() if sid not in pending}
+        sessions = dict(core.committed_sessions())
         if sessions != history.live_sessions():
             self.violated(f"sessions {sessions} differ from {history.live_sessions()}")
         owned = {(o, p) for o, paths in tree.ephemerals.items() for p in paths}

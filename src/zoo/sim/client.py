@@ -99,7 +99,7 @@ class SimClient:
         self.pending: deque[Request] = deque()
         self.on_ready: Callable[[], None] = lambda: None
         self.may_connect = True
-        self._dial = dial
+        self.dial = dial
         self._link: Link | None = None
         self._xid = 0
         self._buffer = b""
@@ -117,7 +117,7 @@ class SimClient:
         self._buffer = b""
         self._attempt += 1
         attempt = self._attempt
-        self._link = self._dial(self)
+        self._link = self.dial(self)
         request = ConnectRequest(
             0, self.last_zxid, self.timeout_ms, self.session_id, self.password, False
         )

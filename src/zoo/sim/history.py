@@ -111,7 +111,9 @@ class History:
         below = frozenset((b"quota", b"config"))
         self._put(0, b"/zookeeper", _EMPTY._replace(children=below))
         self._put(0, b"/zookeeper/quota", _EMPTY)
-        self._put(0, b"/zookeeper/config", _EMPTY._replace(acl=READ_ACL_UNSAFE))
+        # ZooKeeper sets this ACL with version -1, and keeps that.
+        config = _EMPTY._replace(acl=READ_ACL_UNSAFE, aversion=-1)
+        self._put(0, b"/zookeeper/config", config)
         self.digests[0] = self._digest
 
     # --- looking

@@ -149,6 +149,7 @@ class SimServer:
             self.disk.kill()
         self.life += 1
         self.is_up = False
+        self.stalled_until = 0
         links, self.links = self.links, {}
         for server_link in links.values():
             if server_link.link is not None:
@@ -192,6 +193,8 @@ class SimServer:
     def _end_turn(self) -> None:
         core = self.core
         core.go_on()
+        if not core.is_full:
+            self._hear_again()
         while core.dirty:
             dirty, core.dirty = core.dirty, []
             for connection in dirty:
@@ -201,6 +204,13 @@ class SimServer:
             ready = core.ready()
             if ready is not None:
                 self._write(ready)
+
+    def _hear_again(self) -> None:
+        """Room for requests again: go on with those that were throttled without a reply to send."""
+        for connection, server_link in list(self.links.items()):
+            if connection.paused and not server_link.unsent:
+                connection.sent(0)
+                server_link.wake()
 
     def _tick(self) -> None:
         self._begin_turn()
@@ -308,7 +318,8 @@ class SimServer:
         if data[:fits]:
             link.to_client.send(data[:fits])
         server_link.unsent = data[fits:]
-        connection.sent(len(server_link.unsent))
+        if data:
+            connection.sent(len(server_link.unsent))
         if server_link.unsent:
             self.later(1_000, lambda: self._flush_rest(connection))
         elif connection.closing:

@@ -65,7 +65,7 @@ class Sessions(Checker):
         """Silence up to `moment` without stalls, and what the server may charge for the stalls."""
         known = [t for t in self._heard.get(session_id, ()) if t <= moment]
         since = max(self._started, known[-1] if known else 0)
-        stalls = [d for start, d in self._stalls if since <= start + d and start < moment]
+        stalls = [d for start, d in self._stalls if since <= start < moment]
         silence = (moment - since - sum(stalls)) // 1000
         return silence, len(stalls) * self._max_step_ms
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 import click
 
@@ -28,7 +28,24 @@ def _show_version(context: click.Context, _param: click.Parameter, wanted: bool)
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Lazy(click.Group):
+    """Commands in modules of their own, imported when they are wanted."""
+
+    _MODULES: ClassVar[dict[str, str]] = {"simulate": "zoo.tools.simulate"}
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), *self._MODULES])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in self._MODULES:
+            from importlib import import_module
+
+            command: click.Command = getattr(import_module(self._MODULES[name]), name)
+            return command
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,
