@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import resource
 import selectors
 import socket
 import struct
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -38,35 +39,48 @@ Row = dict[str, float]
 
 
 class Probe:
-    """A client that reads and writes without pause; the longest it waited, in ms, while it ran."""
+    """A client in a process of its own that reads and writes without pause.
+
+    After the block: the longest it waited for a read and for a write, in ms.
+    """
 
     def __init__(self, port: int) -> None:
-        self._session = Session(port, timeout_ms=60000, wait_s=120)
-        self._path = self._session.create(b"/probe-", b"", s.SEQUENTIAL)[0]
-        self.get_ms, self.set_ms, self.rounds = 0.0, 0.0, 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            began = time.perf_counter()
-            self._session.get(self._path)
-            between = time.perf_counter()
-            self._session.set(self._path, b"x" * 100)
-            ended = time.perf_counter()
-            self.get_ms = max(self.get_ms, (between - began) * 1000)
-            self.set_ms = max(self.set_ms, (ended - between) * 1000)
-            self.rounds += 1
+        context = multiprocessing.get_context("spawn")
+        self._ours, theirs = context.Pipe()
+        self._process = context.Process(target=_probe, args=(port, theirs), daemon=True)
+        self.get_ms = self.set_ms = 0.0
 
     def __enter__(self) -> Probe:
-        self._thread.start()
+        self._process.start()
+        assert self._ours.poll(60), "the probe does not start"
+        assert self._ours.recv() == "ready"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(180)
-        assert not self._thread.is_alive(), "the probe hangs"
-        self._session.close()
+        self._ours.send("stop")
+        if self._ours.poll(180):
+            self.get_ms, self.set_ms = self._ours.recv()
+        else:
+            self._process.kill()
+        self._process.join(10)
+        assert self.get_ms, "the probe hangs"
+
+
+def _probe(port: int, pipe: Connection) -> None:
+    session = Session(port, timeout_ms=60000, wait_s=120)
+    path = session.create(b"/probe-", b"", s.SEQUENTIAL)[0]
+    get_ms = set_ms = 0.0
+    pipe.send("ready")
+    while not pipe.poll():
+        began = time.perf_counter()
+        session.get(path)
+        between = time.perf_counter()
+        session.set(path, b"x" * 100)
+        ended = time.perf_counter()
+        get_ms = max(get_ms, (between - began) * 1000)
+        set_ms = max(set_ms, (ended - between) * 1000)
+    session.close()
+    pipe.send((get_ms, set_ms))
 
 
 def fill(port: int, count: int, size: int = 100, chunk: int = 500) -> Row:
@@ -95,8 +109,11 @@ def fill(port: int, count: int, size: int = 100, chunk: int = 500) -> Row:
 
 
 def snapshots(server: Server) -> dict[str, int]:
+    """Sizes of the snapshots and of whatever one is being written to, by name."""
     sizes = {}
-    for path in server.data.glob("version-2/snapshot*"):
+    for path in server.data.glob("version-2/*"):
+        if path.name.startswith("log."):
+            continue
         with contextlib.suppress(FileNotFoundError):
             sizes[path.name] = path.stat().st_size
     return sizes
