@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tree.model import (
+    ACLS,
     Leader,
     assert_consistent,
     assert_same,
@@ -31,7 +32,19 @@ multis = st.tuples(
     st.just("multi"), st.lists(operations(PLAIN), min_size=1, max_size=6), st.booleans()
 )
 commits = st.tuples(st.just("commit"), st.integers(1, 5))
-rhythm = st.lists(st.one_of(writes, writes, writes, multis, commits), max_size=60)
+# Half of the histories begin with every path there, so that there is something to take away.
+GROWN: list[tuple[Any, ...]] = [
+    *(("create", path, b"seed", at % len(ACLS), 0) for at, path in enumerate(PLAIN)),
+    ("commit", len(PLAIN)),
+]
+beginnings = st.sampled_from([[], GROWN])
+
+
+def histories(*steps: st.SearchStrategy[Any]) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    return st.builds(list.__add__, beginnings, st.lists(st.one_of(*steps), max_size=60))
+
+
+rhythm = histories(writes, writes, writes, multis, commits)
 
 
 def step(leader: Leader, action: tuple[Any, ...]) -> None:
@@ -144,7 +157,7 @@ def fuzzy(tree: DataTree) -> Nodes:
 
 
 plain_writes = operations(PLAIN)
-plain_rhythm = st.lists(st.one_of(plain_writes, plain_writes, multis), max_size=40)
+plain_rhythm = histories(plain_writes, plain_writes, multis)
 
 
 @settings(deadline=None, max_examples=300)
