@@ -42,12 +42,15 @@ class Durability(Checker):
     def _tell(self, client: SimClient, zxid: int, what: str) -> None:
         if zxid > self.history.last_zxid:
             self.violated(
-                f"{client} was told of 0x{zxid:x} ({what}), the disk has 0x{self.history.last_zxid:x}"
+                f"{client} was told of 0x{zxid:x} ({what}), "
+                f"the disk has 0x{self.history.last_zxid:x}"
             )
         if zxid > self._seen:
             self._seen, self._by = zxid, f"{client} by {what}"
 
-    def replied(self, client: SimClient, request: Request, zxid: int, err: int, body: bytes) -> None:
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
         self._tell(client, zxid, request.op.name)
         if OPERATIONS[request.op].is_write and zxid > 0 and err != Code.MARSHALLINGERROR:
             header = self.history.txns[zxid].header
@@ -63,7 +66,9 @@ class Durability(Checker):
     def recovered(self, core: ServerCore) -> None:
         last = core.tree.last_zxid
         if last > self.history.last_zxid:
-            self.violated(f"recovered 0x{last:x}, only 0x{self.history.last_zxid:x} was ever logged")
+            self.violated(
+                f"recovered 0x{last:x}, only 0x{self.history.last_zxid:x} was ever logged"
+            )
         if last < self._seen:
             self.violated(f"recovered 0x{last:x}, but {self._by} was told of 0x{self._seen:x}")
 
@@ -181,7 +186,9 @@ class Order(Checker):
             self.violated(f"{client} hears of 0x{zxid:x} after 0x{self._last[client.session_id]:x}")
         self._last[client.session_id] = zxid
 
-    def replied(self, client: SimClient, request: Request, zxid: int, err: int, body: bytes) -> None:
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
         if request.op not in _SILENT:
             self._step(client, zxid)
 
@@ -194,9 +201,14 @@ class Order(Checker):
 
 
 class Reads(Checker):
-    """A read answers with the state at the zxid in its header, exactly. With Order: read-your-writes."""
+    """A read answers with the state at the zxid in its header, exactly.
 
-    def replied(self, client: SimClient, request: Request, zxid: int, err: int, body: bytes) -> None:
+    With Order this is read-your-writes.
+    """
+
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
         if OPERATIONS[request.op].is_write or err == Code.SESSIONEXPIRED:
             return
         if request.op == Op.multiRead and not err:

@@ -1,8 +1,9 @@
 """What all checkers have in common: what they may look at, and what they are told.
 
-Theory of operation. A checker states one promise of the service, overrides the few of these methods that
-it needs, and calls `violated` when the promise is broken. `Checkers` tells all of them everything in
-the order in which it happened. The history grows before the checkers hear of a transaction.
+Theory of operation. A checker states one promise of the service, overrides the few of these
+methods that it needs, and calls `violated` when the promise is broken. `Checkers` tells all of
+them everything in the order in which it happened. The history grows before the checkers hear of a
+transaction.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class Checkers:
         self._tell("logged", txn)
 
     def recovered(self, core: ServerCore) -> None:
-        """Entries that were under way may have reached the disk; those behind the log's end are lost."""
+        """What was under way may have reached the disk; what lies behind the log's end is lost."""
         for entry in self._handed:
             if self.history.last_zxid < core.tree.last_zxid:
                 self._log(entry)

@@ -1,8 +1,9 @@
 """A client of the simulated world: it speaks ZooKeeper's bytes and remembers what it was told.
 
-Theory of operation. A client connects, opens a session or takes its old one up again, pings, sends what its
-workload gives it, keeps the requests that are not answered in order, and connects anew when the link
-breaks: what was not answered then stays unknown. It judges nothing; every message goes to a `ClientObserver`.
+Theory of operation. A client connects, opens a session or takes its old one up again, pings, sends
+what its workload gives it, keeps the requests that are not answered in order, and connects anew
+when the link breaks: what was not answered then stays unknown. It judges nothing; every message
+goes to a `ClientObserver`.
 """
 
 from __future__ import annotations

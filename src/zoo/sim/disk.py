@@ -1,17 +1,18 @@
 """A disk that loses what a disk may lose, and the Storage interface on it.
 
-Theory of operation. A `Disk` survives the server; a `MemoryStorage` is one server's hold on it. Each
-file has two contents: `data`, what reads see (the page cache), and `durable`, what a power failure
-surely leaves. Each name is either `linked`, its directory entry on the disk, or not yet. So
+Theory of operation. A `Disk` survives the server; a `MemoryStorage` is one server's hold on it.
+Each file has two contents: `data`, what reads see (the page cache), and `durable`, what a power
+failure surely leaves. Each name is either `linked`, its directory entry on the disk, or not yet.
+So
 
-* `kill` (kill -9) loses nothing but the hold: what was written stays in the page cache, unsynced as
-  it was, and the next server reads it. It is not more durable for having been read.
-* `power_failure` keeps of each file its durable bytes and of the bytes written since a random prefix,
-  at times with zeros behind it, as file systems leave that allocate late; a new file without a
-  durable directory entry may vanish; a deleted one may come back.
+* `kill` (kill -9) loses nothing but the hold: what was written stays in the page cache, unsynced
+  as it was, and the next server reads it. It is not more durable for having been read.
+* `power_failure` keeps of each file its durable bytes and of the bytes written since a random
+  prefix, at times with zeros behind it, as file systems leave that allocate late; a new file
+  without a durable directory entry may vanish; a deleted one may come back.
 
-Faults are in `Faults`: a full disk, a write that fails half way, an fsync that fails. After the first
-failure the storage refuses everything, as the contract of zoo.persistence.storage demands.
+Faults are in `Faults`: a full disk, a write that fails half way, an fsync that fails. After the
+first failure the storage refuses everything, as the contract of zoo.persistence.storage demands.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Disk:
 
 
 class MemoryStorage:
-    """zoo.persistence.storage.Storage on a Disk. Raises StorageFailed if the disk is held already."""
+    """zoo.persistence.storage.Storage on a Disk. Raises StorageFailed if another holds the disk."""
 
     def __init__(self, disk: Disk) -> None:
         if disk.holder is not None:

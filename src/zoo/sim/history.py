@@ -1,9 +1,10 @@
 """What really happened: the log's transactions, and the tree that they make by a second arithmetic.
 
-Theory of operation. The simulator hears of every transaction when it is durable. `History` keeps them and
-applies each to a tree of its own, written straight from ZooKeeper's rules without a look at zoo.tree,
-and keeps of each path every version it ever had. So a checker can ask what any path was at any
-zxid, and a power failure that loses the end of the log takes the end of the history back.
+Theory of operation. The simulator hears of every transaction when it is durable. `History` keeps
+them and applies each to a tree of its own, written straight from ZooKeeper's rules without a look
+at zoo.tree, and keeps of each path every version it ever had. So a checker can ask what any path
+was at any zxid, and a power failure that loses the end of the log takes the end of the history
+back.
 
 `/zookeeper/quota` is left out: what stands there the server changes by itself.
 """

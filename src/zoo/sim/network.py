@@ -1,9 +1,9 @@
 """Client connections of the simulated world.
 
-Theory of operation. A link is a TCP connection: in each direction bytes arrive in order, in pieces cut
-anywhere, and none is lost until the link breaks; then what is under way is lost. Towards the client the
-network holds `WINDOW` bytes at most; what does not fit stays with the server, so a client that does
-not read fills the server's buffers as a real one would.
+Theory of operation. A link is a TCP connection: in each direction bytes arrive in order, in pieces
+cut anywhere, and none is lost until the link breaks; then what is under way is lost. Towards the
+client the network holds `WINDOW` bytes at most; what does not fit stays with the server, so a
+client that does not read fills the server's buffers as a real one would.
 """
 
 from __future__ import annotations

@@ -23,7 +23,9 @@ _ANYTIME = (Code.SESSIONEXPIRED, Code.SESSIONMOVED, Code.MARSHALLINGERROR, Code.
 class Outcomes(Checker):
     """Success only where the rules allow it, each error only where its reason holds."""
 
-    def replied(self, client: SimClient, request: Request, zxid: int, err: int, body: bytes) -> None:
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
         if not OPERATIONS[request.op].is_write or request.op == Op.closeSession:
             return
         if err in _ANYTIME:

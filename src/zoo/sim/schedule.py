@@ -1,7 +1,7 @@
 """Virtual time: what happens next, and nothing happens in between.
 
-Times are integer microseconds since the start of the world. Events of one moment happen in the order
-in which they were planned, so a run depends on nothing but its seed.
+Times are integer microseconds since the start of the world. Events of one moment happen in the
+order in which they were planned, so a run depends on nothing but its seed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One server in virtual time: the core, and a driver that does what zoo.runtime.driver does.
 
-Theory of operation. The contract of zoo.zab.ready is carried out in single steps with time between them:
-roll and append, fsync, the report back to the core. Meanwhile the core serves. A crash may come
-between any two steps, also between two chunks of a snapshot, its commit and a purge; what was planned by a
-server that has died does not happen (`_later` compares lives).
+Theory of operation. The contract of zoo.zab.ready is carried out in single steps with time between
+them: roll and append, fsync, the report back to the core. Meanwhile the core serves. A crash may
+come between any two steps, also between two chunks of a snapshot, its commit and a purge; what was
+planned by a server that has died does not happen (`later` compares lives).
 
 A stall stops the server but not the world: bytes arrive and lie in its sockets, time goes on.
 """
@@ -161,7 +161,7 @@ class SimServer:
         self.observer.stalled(duration_us)
 
     def later(self, delay: int, action: Callable[[], None]) -> None:
-        """Plan something that this server does, if it still lives then, and not while it is stalled."""
+        """Plan something that this server does if it still lives then; a stall puts it off."""
         life = self.life
 
         def run() -> None:
@@ -300,9 +300,10 @@ class SimServer:
 
     def feed(self, server_link: ServerLink, connection: ClientConnection, data: bytes) -> None:
         self._begin_turn()
-        if not connection.closing:
-            self.observer.heard(connection.session_id)
+        was_closing = connection.closing
         connection.receive(data)
+        if not was_closing:  # only now is the session known to which a ConnectRequest belongs
+            self.observer.heard(connection.session_id)
         self._end_turn()
         server_link.wake()
 
@@ -313,13 +314,15 @@ class SimServer:
             connection.take_output()
             return
         link = server_link.link
-        data = server_link.unsent + connection.take_output()
-        fits = max(0, link.room)
-        if data[:fits]:
-            link.to_client.send(data[:fits])
-        server_link.unsent = data[fits:]
-        if data:
-            connection.sent(len(server_link.unsent))
+        connection.dirty = False
+        while data := server_link.unsent or connection.take_output():
+            fits = data[: max(0, link.room)]
+            if fits:
+                link.to_client.send(fits)
+            server_link.unsent = data[len(fits) :]
+            connection.sent(len(fits))
+            if server_link.unsent:
+                break
         if server_link.unsent:
             self.later(1_000, lambda: self._flush_rest(connection))
         elif connection.closing:

@@ -1,8 +1,9 @@
-"""The checker of sessions: they end by request or by silence, in time, and take their ephemerals along.
+"""The checker of sessions: they end by request or by silence, in time, with their ephemerals.
 
-Theory of operation. The checker keeps its own notes of when each session's client was last heard and of
-when the server was stalled. A session that nobody closed may be ended only after as much silence as its
-timeout, not counting stalls, of which the server may charge `max_step` each; and not much later.
+Theory of operation. The checker keeps its own notes of when each session's client was last heard
+and of when the server was stalled. A session that nobody closed may be ended only after as much
+silence as its timeout, not counting stalls, of which the server may charge `max_step` each; and
+not much later.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _LATENESS_MS = 2_000  # a tick, a busy disk
 
 
 class Sessions(Checker):
+    """See the module's theory of operation."""
+
     def __init__(self, history: History, schedule: Schedule) -> None:
         super().__init__(history, schedule)
         self._heard: dict[int, deque[int]] = {}

@@ -1,10 +1,10 @@
-"""The checker of watches: each event that a client is owed arrives, in order, before the reply that shows it.
+"""The checker of watches: each event owed arrives, in order, before the reply that shows it.
 
-Theory of operation. A `WatchBook` says from ZooKeeper's rules, without a look at zoo.tree.watches, which
-events the watches of one connection catch. Every reply carries a zxid Z; by then the connection must
-have received exactly the events that the transactions up to Z owe to the watches that stood, in order
-and with their zxids. So an event that is late, missing, doubled, invented or out of order is seen at
-the next reply.
+Theory of operation. A `WatchBook` says from ZooKeeper's rules, without a look at zoo.tree.watches,
+which events the watches of one connection catch. Every reply carries a zxid Z; by then the
+connection must have received exactly the events that the transactions up to Z owe to the watches
+that stood, in order and with their zxids. So an event that is late, missing, doubled, invented or
+out of order is seen at the next reply.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class Watches(Checker):
     def ponged(self, client: SimClient, zxid: int) -> None:
         self._settle(client, zxid)
 
-    def replied(self, client: SimClient, request: Request, zxid: int, err: int, body: bytes) -> None:
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
         if zxid <= 0:
             return
         self._settle(client, zxid)

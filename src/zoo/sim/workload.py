@@ -1,7 +1,8 @@
 """What clients of the simulated world do: a seeded mix of everything a client can ask.
 
-The paths are few, so that sessions meet: `/n*` ordinary znodes up to three deep, `/e` ephemerals, `/s` sequential
-ones, `/c*` containers, `/t*` TTL nodes, `/g*` guarded ones, which only some sessions may see.
+The paths are few, so that sessions meet: `/n*` ordinary znodes up to three deep, `/e` ephemerals,
+`/s` sequential ones, `/c*` containers, `/t*` TTL nodes, `/g*` guarded ones, which only some
+sessions may see.
 """
 
 from __future__ import annotations
@@ -238,5 +239,3 @@ class Workload:
 
     def _who(self) -> tuple[Op, Any]:
         return Op.whoAmI, None
-
-

@@ -1,10 +1,10 @@
 """The simulated world: one server, its disk, its network and its clients, all from one seed.
 
-Theory of operation. The seed draws a scenario (how large the limits, how slow the disk, how often what
-goes wrong) and then everything that happens. The world runs `duration` of virtual time with faults,
-then lets the clients fall away, waits until every session has had to expire, and starts the server a
-last time from its disk. A broken promise is a `Violation`; so is an AssertionError of the server, a server
-that does not start, and anything else that it raises.
+Theory of operation. The seed draws a scenario (how large the limits, how slow the disk, how often
+what goes wrong) and then everything that happens. The world runs `duration` of virtual time with
+faults, then lets the clients fall away, waits until every session has had to expire, and starts
+the server a last time from its disk. A broken promise is a `Violation`; so is an AssertionError of
+the server, a server that does not start, and anything else that it raises.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class World:
             raise Violation(f"{type(error).__name__}: {error}") from error
 
     def _wind_down(self) -> None:
-        """No more faults and no more clients: all sessions end. Then start once more from the disk."""
+        """No more faults, no more clients: all sessions end. Then start once more from the disk."""
         self._quiet = True
         self.server.disk.faults = Faults()
         for workload, client in zip(self.workloads, self.clients, strict=True):
@@ -293,7 +293,7 @@ class World:
     def summary(self) -> str:
         checkers, server = self.checkers, self.server
         return (
-            f"seed {self.seed}: {self.schedule.now / SECOND:.0f} s simulated, {checkers.txns} txns, "
+            f"seed {self.seed}: {self.schedule.now / SECOND:.0f} s, {checkers.txns} txns, "
             f"{checkers.replies} replies, {checkers.events} events, {self.crashes} crashes, "
             f"{self.stalls} stalls, {self.disk_faults} disk faults, {server.snapshots} snapshots, "
             f"{server.purges} purges, zxid 0x{checkers.history.last_zxid:x}"

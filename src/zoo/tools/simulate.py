@@ -7,13 +7,20 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    IntParam = click.ParamType[int]
+    RangeParam = click.ParamType[range]
+else:  # before click 8.2 it is not generic
+    IntParam = RangeParam = click.ParamType
 
 _UNITS = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
 
-class Duration(click.ParamType):
+class Duration(IntParam):
     """``90s``, ``10m``, ``500ms``, ``1h`` or plain seconds; the value is microseconds."""
 
     name = "duration"
@@ -29,7 +36,7 @@ class Duration(click.ParamType):
         return int(float(match[1]) * _UNITS[match[2] or "s"])
 
 
-class Seeds(click.ParamType):
+class Seeds(RangeParam):
     """``7`` or ``0-199``."""
 
     name = "seeds"
@@ -53,8 +60,8 @@ class Seeds(click.ParamType):
 def simulate(seeds: range, duration: int, trace: bool, quiet: bool) -> None:
     """Run a server, its disk, network and clients in virtual time, and check what it promises.
 
-    One seed is one world: the same seed and duration give the same events. Exits with 1 if a promise
-    was broken.
+    One seed is one world: the same seed and duration give the same events. Exits with 1 if a
+    promise was broken.
     """
     sink: Callable[[str], None] | None = click.echo if trace else None
     logging.disable(logging.CRITICAL)
@@ -65,8 +72,8 @@ def simulate(seeds: range, duration: int, trace: bool, quiet: bool) -> None:
         simulated += _one(seed, duration, sink, quiet, failed)
     spent = max(time.process_time() - began, 1e-9)
     click.echo(
-        f"{len(seeds)} seeds, {len(failed)} failed; {simulated / 1e6:.0f} s simulated in {spent:.1f} s "
-        f"of CPU: {simulated / 1e6 / spent:.0f} s per second"
+        f"{len(seeds)} seeds, {len(failed)} failed; {simulated / 1e6:.0f} s simulated in "
+        f"{spent:.1f} s of CPU: {simulated / 1e6 / spent:.0f} s per second"
     )
     sys.exit(1 if failed else 0)
 
