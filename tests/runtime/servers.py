@@ -71,10 +71,9 @@ class Client(Link):
 
     def __init__(self, port: int, *, timeout_ms: int = 30000, again: Handshake | None = None):
         super().__init__(("127.0.0.1", port), timeout_s=DEADLINE)
-        session = (
-            {} if again is None else {"session_id": again.session_id, "password": again.password}
-        )
-        self.send(framed(connect_request(timeout_ms=timeout_ms, **session)))  # type: ignore[arg-type]
+        session, password = (again.session_id, again.password) if again else (0, bytes(16))
+        hello = connect_request(timeout_ms=timeout_ms, session_id=session, password=password)
+        self.send(framed(hello))
         self.handshake = parse_handshake(self.receive())
         self.xid = 0
 

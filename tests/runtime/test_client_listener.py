@@ -135,7 +135,6 @@ def test_throttled_clients_are_all_served_in_the_end(tmp_path: Path) -> None:
             assert [client.reply()[2] for _ in range(each)] == [0] * each
         for client in many:  # and nobody is left deaf
             assert client.get("/a") == b"y"
-        assert not server.driver.listener.deaf
 
 
 def test_a_throttled_reader_of_much_is_served(tmp_path: Path) -> None:
@@ -200,6 +199,8 @@ def test_who_lingers_is_dropped(server: InThread) -> None:
         link.sendall(b"ruok")
         wait_for(lambda: len(listener._lingering) == 1, "the server waits for our end")
         wait_for(lambda: not listener._links, "it gives up")
+        assert link.recv(10) == b"imok"
+        assert link.recv(10) == b""
 
 
 def test_too_many_who_linger_are_dropped_at_once(
@@ -330,6 +331,7 @@ def test_counts_after_real_traffic(tmp_path: Path) -> None:
             client.call(SET_DATA, set_body(f"/{i}", b"y"))
         counts = mntr(server.port)
         assert int(counts["zk_packets_received"]) >= 20
+        assert int(counts["zk_packets_sent"]) >= 20
         assert counts["zk_num_alive_connections"] == "2"
         assert counts["zk_outstanding_requests"] == "0"
         assert counts["zk_global_sessions"] == "1"

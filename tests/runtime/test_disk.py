@@ -4,7 +4,8 @@ import errno
 import os
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,9 +107,8 @@ def test_background_jobs_run_in_order_and_stop_waits_for_them() -> None:
     gate = threading.Event()
     background = Background(lambda failure: None)
     background.submit(lambda: gate.wait(DEADLINE))
-    jobs: list[Callable[[], object]] = [lambda i=i: done.append(i) for i in range(5)]  # type: ignore[misc]
-    for job in jobs:
-        background.submit(job)
+    for i in range(5):
+        background.submit(partial(done.append, i))
     assert background.backlog() >= 5
     background.stop()
     gate.set()
