@@ -1,11 +1,11 @@
 """setData with nothing special about it: the hottest write, in as few steps as Python allows.
 
 Theory of operation. Three writes out of four are setData on a znode that anyone may write, with
-bytes that parse. What such a one goes through in `Prep.prepare`, `Writes`, `changes` and `DataTree`,
-about twenty calls, is here one function to prepare it and one to commit it, on a plain tuple. The
-result is the same to the byte, and the tests hold the two side by side; whatever is out of the
-ordinary (an error, an ACL, a quota to enforce, null data) goes the long way instead: `prepare` says
-None and has changed nothing.
+bytes that parse. What such a one goes through in `Prep.prepare`, `Writes`, `changes` and
+`DataTree`, about twenty calls, is here one function to prepare it and one to commit it, on a plain
+tuple. The result is the same to the byte, and the tests hold the two side by side; whatever is out
+of the ordinary (an error, an ACL, a quota to enforce, null data) goes the long way instead:
+`prepare` says None and has changed nothing.
 """
 
 from __future__ import annotations

@@ -322,9 +322,11 @@ class Writes:
         used = self.tree.nodes.get(quota.stat_path(prefix))
         if limits is None or used is None:
             return
-        for breach in quota.breaches(
-            prefix, quota.parse(data_of(limits)), quota.parse(data_of(used)), count, size
-        ):
+        try:
+            limit, usage = quota.parse(data_of(limits)), quota.parse(data_of(used))
+        except ValueError as error:  # anybody may write there; ZooKeeper refuses in the same way
+            raise KeeperError(Code.MARSHALLINGERROR, str(error)) from None
+        for breach in quota.breaches(prefix, limit, usage, count, size):
             if self.on_quota is not None:
                 self.on_quota(breach.text)
             if breach.hard:

@@ -48,7 +48,7 @@ class ClientLink:
         self.sock = sock
         self.fd = sock.fileno()
         self.connection = connection
-        self.unsent: list[bytes] = []
+        self.unsent = b""
         self.mask = IN
 
 
@@ -71,7 +71,6 @@ class ClientListener:
         self._extra: dict[int, Callable[[], None]] = {}
         self._draining = False
         # Not read from and nothing to send: no event of their own will wake them.
-        self.deaf: dict[ClientLink, None] = {}
         self._lingering: dict[ClientLink, float] = {}
         self._starved = False
         self._accept_again = float("inf")
@@ -135,20 +134,14 @@ class ClientListener:
         if connection.dirty or connection.paused:
             self.flush(connection)
 
-    def flush(self, connection: ClientConnection) -> None:
-        """Send what there is, note what is left, and settle what the socket is to be polled for."""
-        link = self._of.get(connection)
-        if link is None:
-            connection.dirty = False
-            return
-        data = connection.take_output()
-        unsent = link.unsent
-        if unsent:
-            if data:
-                unsent.append(data)
-            data = b"".join(unsent)
-            unsent.clear()
-        if data:
+    def _send(self, link: ClientLink) -> bool:
+        """Send until nothing is left or the socket takes no more; False if that dropped it."""
+        connection = link.connection
+        while True:
+            data = link.unsent or connection.take_output()
+            link.unsent = b""
+            if not data:
+                return True
             try:
                 sent = link.sock.send(data)
             except BlockingIOError:
@@ -156,15 +149,24 @@ class ClientListener:
             except OSError as error:
                 log.debug("%s: %s", connection.peer, error)
                 self._drop(link)
-                return
+                return False
+            connection.sent(sent)
             if sent < len(data):
-                data = data[sent:]
-                unsent.append(data)
-                connection.sent(len(data))
-            else:
-                connection.out_size = 0
-                if connection.paused:
-                    connection.sent(0)
+                link.unsent = data[sent:]
+                return True
+            if not connection.out:
+                return True
+
+    def flush(self, connection: ClientConnection) -> None:
+        """Send what there is, note what is left, and settle what the socket is to be polled for."""
+        link = self._of.get(connection)
+        if link is None:
+            connection.dirty = False
+            return
+        connection.dirty = False
+        if not self._send(link):
+            return
+        unsent = link.unsent
         closing = connection.closing
         if closing and not unsent:
             self._linger(link)
@@ -180,18 +182,6 @@ class ClientListener:
     def _poll_for(self, link: ClientLink, mask: int) -> None:
         link.mask = mask
         self.epoll.modify(link.fd, mask)
-        if mask:
-            self.deaf.pop(link, None)
-        else:
-            self.deaf[link] = None
-
-    def hear_again(self) -> None:
-        """Room for requests again: read from those that were throttled without a reply to send."""
-        for link in list(self.deaf):
-            connection = link.connection
-            if connection.paused:
-                connection.sent(0)
-            self.flush(connection)
 
     # --- who comes
 
@@ -298,7 +288,6 @@ class ClientListener:
     def _drop(self, link: ClientLink) -> None:
         self.epoll.unregister(link.fd)
         del self._links[link.fd]
-        self.deaf.pop(link, None)
         if self._lingering.pop(link, None) is None:
             del self._of[link.connection]
             link.connection.dirty = False

@@ -150,8 +150,6 @@ class Driver:
     def _end_turn(self) -> None:
         core = self.core
         core.go_on()
-        if self.listener.deaf and not core.is_full:
-            self.listener.hear_again()
         while core.dirty:
             dirty, core.dirty = core.dirty, []
             flush = self.listener.flush

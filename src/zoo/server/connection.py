@@ -10,11 +10,13 @@ empty a read is answered in the same call that brought its bytes: no queue, no o
 dict lookup and a header. This loop is the server's hottest: `receive` reads headers by hand and
 knows getData and exists of unguarded znodes itself.
 
-Three limits keep a client from filling our memory. Replies pile up in `out` while the client does
-not read: past `max_unsent` we take no more requests from it until it has read, and past four times
-that (watch events, which nobody asks for one by one) we cut it off. Requests under way are counted
-in the core, for all clients together: past globalOutstandingLimit we stop reading. A frame is
-measured before it is kept.
+Limits keep a client from filling our memory. While it does not read, replies pile up in `out`: past
+`max_unsent` we take no more requests from it until it has read. What is under way by then is still
+answered in its turn, since a read that waited longer would see later writes of its own session;
+most of that is records which the tree holds anyway, and of the rest (lists, and watch events, which
+nobody asks for one by one) `MAX_BACKLOG` cuts the client off. Requests that wait behind a write are
+limited by number and size, and writes under way for all clients together, by
+globalOutstandingLimit. A frame is measured before it is kept.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from zoo.jute.schema import decode, encode
 from zoo.pipeline.plain_sets import PlainSet
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
-from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
+from zoo.pipeline.replies import REPLY, REPLY_SIZE, pack_reply, reply_frame
 from zoo.server.handshake import Handshake
 from zoo.server.stats import ConnectionStats
 from zoo.session.tracker import Session
@@ -74,6 +76,11 @@ _WRITES = frozenset(
 )
 
 
+MAX_BACKLOG = 16 << 20
+"""Bytes made for one client alone that may wait for it to read."""
+_SEND_SIZE = 1 << 18
+
+
 class Deferred(NamedTuple):
     """A request that waits behind a write of its own session."""
 
@@ -106,6 +113,8 @@ class ClientConnection:
         self.session_id = 0
         self.waiting: deque[Proposal | PlainSet | Deferred] = deque()
         self.handshake: Handshake | None = Handshake(self)
+        self._owned = 0
+        self._deferred_size = 0
         self._chunks: list[bytes] = []
         self._missing = 0
 
@@ -183,7 +192,7 @@ class ClientConnection:
                         append(record)
                         pos = stop
                         sent += 1
-                        size += body_size
+                        size += REPLY.size + body_size
                         if size > max_unsent:
                             break
                         continue
@@ -202,7 +211,7 @@ class ClientConnection:
             self._request(xid, op, buf[pos + 12 : stop])
             size = self.out_size
             pos = stop
-            if self.closing or self.paused:
+            if self.closing or self.paused or size > max_unsent:
                 break
         self.out_size = size
         core.count_requests(self, count, sent, op, xid)
@@ -239,13 +248,21 @@ class ClientConnection:
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
         elif self.waiting:
-            self._await(Deferred(xid, op, payload))
+            self._defer(xid, op, payload)
         else:
             self._answer(xid, op, payload)
 
-    def _await(self, item: Proposal | Deferred) -> None:
-        self.waiting.append(item)
+    def _await(self, proposal: Proposal) -> None:
+        self.waiting.append(proposal)
         self.core.add_outstanding(self)
+
+    def _defer(self, xid: int, op: int, payload: bytes) -> None:
+        """Let a request wait behind the session's writes."""
+        self.waiting.append(Deferred(xid, op, payload))
+        self._deferred_size += len(payload)
+        core = self.core
+        if self._deferred_size > core.max_unsent or len(self.waiting) >= core.outstanding_limit:
+            self.pause()
 
     def _write(self, xid: int, op: int, payload: bytes) -> None:
         try:
@@ -259,7 +276,7 @@ class ClientConnection:
 
     def _refuse(self, xid: int, code: int) -> None:
         if self.waiting:
-            self._await(Deferred(xid, _REFUSED, PATH_LENGTH.pack(code)))
+            self._defer(xid, _REFUSED, PATH_LENGTH.pack(code))
         else:
             self.reply(xid, self.core.tree.last_zxid, code, b"")
 
@@ -283,7 +300,7 @@ class ClientConnection:
                 log.info("%s: undecodable request %d: %s", self.peer, op, error)
                 self.reply(xid, zxid, Code.MARSHALLINGERROR, b"")
             else:
-                self.reply(xid, zxid, 0, body)
+                self._reply_read(xid, zxid, op, body)
         elif op == Op.ping:
             self.reply(PING_XID, zxid, 0, b"")
         elif op == Op.sasl:
@@ -318,10 +335,32 @@ class ClientConnection:
 
     def send(self, data: bytes) -> None:
         self.out.append(data)
-        self.out_size += len(data)
+        size = len(data)
+        self.out_size += size
+        self._owned += size
         self.stats.packets_sent += 1
         if not self.dirty:
             self.mark_dirty()
+        if self._owned > MAX_BACKLOG:
+            self._check_backlog()
+
+    def _reply_read(self, xid: int, zxid: int, op: int, body: bytes) -> None:
+        self.send(pack_reply(REPLY_SIZE + len(body), xid, zxid, 0))
+        self.out.append(body)
+        self.out_size += len(body)
+        if op != GET_DATA:  # that one is the tree's own record
+            self._owned += len(body)
+
+    def _check_backlog(self) -> None:
+        self._owned = min(self._owned, self.out_size)
+        if self._owned > MAX_BACKLOG and not self.closing:
+            log.warning(
+                "closing %s: it leaves %d bytes of replies and events unread, %d are allowed",
+                self.peer,
+                self.out_size,
+                MAX_BACKLOG,
+            )
+            self.abort()
 
     def mark_dirty(self) -> None:
         """There is something for the driver to send, to poll for, or to close."""
@@ -330,8 +369,7 @@ class ClientConnection:
 
     def finish(self, proposal: Proposal) -> None:
         """A write of ours has committed: answer it and whatever waited behind it."""
-        waiting = self.waiting
-        first = waiting.popleft()
+        first = self.waiting.popleft()
         assert first is proposal, f"{self}: committed {proposal.zxid:#x} out of order"
         self.core.outstanding -= 1
         if self.closing:
@@ -340,46 +378,46 @@ class ClientConnection:
             assert self.handshake is not None
             self.handshake.established()
             return
-        reply = proposal.reply
-        self.out.append(reply)
-        self.out_size += len(reply)
-        self.stats.packets_sent += 1
-        if not self.dirty:
-            self.mark_dirty()
+        self.send(proposal.reply)
         if proposal.closes:
             self.close()
-        elif waiting and type(waiting[0]) is Deferred:
-            self.advance()
+        elif self.waiting:
+            self._advance()
 
-    def finish_set(self, reply: bytes) -> None:
+    def finish_set(self, proposal: PlainSet) -> None:
         """The same for a plain set."""
         waiting = self.waiting
-        waiting.popleft()
+        first = waiting.popleft()
+        assert first is proposal, f"{self}: committed {proposal[0]:#x} out of order"
         core = self.core
         core.outstanding -= 1
         if self.closing:
             return
+        reply = proposal[3]
         self.out.append(reply)
         self.out_size += len(reply)
         self.stats.packets_sent += 1
         if not self.dirty:
             self.mark_dirty()
+        if self.paused:
+            core.resume_later(self)
         if waiting and type(waiting[0]) is Deferred:
-            self.advance()
+            self._advance()
 
-    def advance(self) -> None:
-        """Answer what stands at the head of the queue and is no write."""
+    def _advance(self) -> None:
+        """Answer what stands at the head of the queue and is no write, here and now: the next
+        write of this session may commit in this very turn.
+        """
         waiting = self.waiting
         while waiting and isinstance(first := waiting[0], Deferred):
-            if self.out_size > self.core.max_unsent:
-                self.pause()
-                return
             xid, op, payload = first
             waiting.popleft()
-            self.core.outstanding -= 1
+            self._deferred_size -= len(payload)
             self._answer(xid, op, payload)
             if self.closing:
                 return
+        if self.paused:
+            self.core.resume_later(self)
 
     def notify(self, event: int, path: bytes, zxid: int, acl: Acl) -> None:
         """Tell of a watch event, unless this client may not read the znode (CVE-2024-23944)."""
@@ -387,29 +425,32 @@ class ClientConnection:
             return
         size = len(path)
         self.send(EVENT.pack(_EVENT_SIZE + size, -1, zxid, 0, event, SYNC_CONNECTED, size) + path)
-        if self.out_size > 4 * self.core.max_unsent:
-            log.warning("closing %s: it leaves %d bytes of events unread", self.peer, self.out_size)
-            self.abort()
 
     # --- towards the driver
 
     def take_output(self) -> bytes:
-        """Everything there is to send now."""
+        """What is to be sent next: all there is, or a good piece of it where it is a lot."""
         self.dirty = False
-        data = b"".join(self.out)
-        self.out.clear()
+        out = self.out
+        if self.out_size <= self.core.max_unsent:
+            data = b"".join(out)
+            out.clear()
+            return data
+        count = size = 0
+        while count < len(out) and size < _SEND_SIZE:
+            size += len(out[count])
+            count += 1
+        data = b"".join(out[:count])
+        del out[:count]
         return data
 
-    def sent(self, unsent: int) -> None:
-        """The driver still holds `unsent` bytes that the client has not taken; go on if that is
-        little.
-        """
-        self.out_size = unsent
-        if self.paused and self.handshake is None and unsent <= self.core.max_unsent // 2:
-            if self.core.is_full:
-                self.core.throttle(self)
-            else:
-                self.resume()
+    def sent(self, size: int) -> None:
+        """The client has taken `size` bytes."""
+        self.out_size -= size
+        if not self.out_size:
+            self._owned = 0
+        if self.paused:
+            self.try_resume()
 
     def pause(self) -> None:
         """Take no more requests for now; the driver stops reading."""
@@ -418,13 +459,25 @@ class ClientConnection:
             if not self.dirty:
                 self.mark_dirty()
 
-    def resume(self) -> None:
+    def try_resume(self) -> None:
+        """Go on with what has been received, if nothing stands against it any more."""
+        core = self.core
+        if (
+            not self.paused
+            or self.closing
+            or self.handshake is not None
+            or self.out_size > core.max_unsent // 2
+            or self._deferred_size > core.max_unsent // 2
+            or len(self.waiting) > core.outstanding_limit // 2
+        ):
+            return
+        if core.is_full:
+            core.throttle(self)
+            return
         self.paused = False
         if not self.dirty:
             self.mark_dirty()
-        self.advance()
-        if not self.paused:
-            self.receive(b"")
+        self.receive(b"")
 
     # --- the end
 
@@ -441,7 +494,6 @@ class ClientConnection:
         """Only writes must stay: each still pops itself when it commits."""
         waiting = self.waiting
         kept = [item for item in waiting if not isinstance(item, Deferred)]
-        self.core.outstanding -= len(waiting) - len(kept)
         waiting.clear()
         waiting.extend(kept)
 

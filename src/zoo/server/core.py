@@ -259,12 +259,12 @@ class ServerCore:
         while proposals and tree.last_zxid != committed:
             proposal = proposals.popleft()
             if type(proposal) is tuple:
-                zxid, path, record, reply, origin, digest = proposal
+                zxid, path, record, _, origin, digest = proposal
                 tree.commit_set(zxid, path, record)
                 if records.get(path) is record:
                     del records[path]
                 tree.digest = digest
-                origin.finish_set(reply)
+                origin.finish_set(proposal)
             else:
                 zxid = self._commit(cast(Proposal, proposal))
             if not zxid & 127:
@@ -293,12 +293,7 @@ class ServerCore:
         while self._resuming:
             connections, self._resuming = self._resuming, []
             for connection in connections:
-                if connection.is_closed or connection.closing:
-                    continue
-                if self.is_full and connection.handshake is None:
-                    self.throttle(connection)
-                elif connection.out_size <= self.max_unsent:
-                    connection.resume()
+                connection.try_resume()
 
     def _session_closed(self, proposal: Proposal) -> None:
         self.sessions.remove(proposal.closes)

@@ -30,7 +30,7 @@ class ReaperConfig(Protocol):
 class Reaper:
     """Names the paths to delete; whoever asks deletes each at once, before asking for the next.
 
-    `newest` gives a path's record with every prepared change in it. A path may wait in the queue for
+    `newest` gives a record with every prepared change in it. A path may wait in the queue for
     minutes; by its turn it may have been written, or be another node of the same name.
     """
 
