@@ -14,6 +14,7 @@ from tests.interop.differential import campaign
 from tests.interop.differential.campaign import Pair
 from tests.interop.differential.generator import Generator
 from tests.interop.differential.lockstep import shown
+from tests.interop.differential.side import Tamper
 from tests.interop.raw_client import REPLY_HEADER, STAT
 
 pytestmark = pytest.mark.interop
@@ -103,7 +104,7 @@ def _event_of_other_type(frame: bytes) -> bytes:
 @pytest.mark.parametrize(
     "tamper", [_wrong_version, _wrong_zxid, _wrong_error, _event_of_other_type]
 )
-def test_an_altered_reply_is_noticed(peers: Pair, tamper: campaign.Tamper) -> None:
+def test_an_altered_reply_is_noticed(peers: Pair, tamper: Tamper) -> None:
     lockstep = peers.lockstep(None, tamper)
     differences = (lockstep.run(Generator(seed).steps()) for seed in range(20))
     assert any(difference is not None for difference in differences)

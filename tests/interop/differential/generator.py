@@ -277,9 +277,8 @@ class Generator:
 
     def _multi_oddity(self) -> Request:
         """An operation that does not belong into a multi."""
-        return self._pick(
-            [(1, self._read), (1, self._acl), (1, self._multi), (1, self._children)]
-        )()
+        odd = self._random.choice((self._read, self._acl, self._multi, self._children))
+        return odd()
 
     def _multi_read(self) -> Request:
         def read() -> Request:

@@ -78,9 +78,9 @@ class Lockstep:
                 continue
             for side in self._sides:
                 side.ping_all()
-            left, right = (_unordered(side.collect(), step) for side in self._sides)
-            if left != right:
-                return Difference(index, "what the clients heard after it", left, right)
+            heard = [_unordered(side.collect(), step) for side in self._sides]
+            if heard[0] != heard[1]:
+                return Difference(index, "what the clients heard after it", *heard)
         return None
 
     def _ending(self, index: int) -> Difference | None:
