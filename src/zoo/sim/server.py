@@ -193,8 +193,6 @@ class SimServer:
     def _end_turn(self) -> None:
         core = self.core
         core.go_on()
-        if not core.is_full:
-            self._hear_again()
         while core.dirty:
             dirty, core.dirty = core.dirty, []
             for connection in dirty:
@@ -204,13 +202,6 @@ class SimServer:
             ready = core.ready()
             if ready is not None:
                 self._write(ready)
-
-    def _hear_again(self) -> None:
-        """Room for requests again: go on with those that were throttled without a reply to send."""
-        for connection, server_link in list(self.links.items()):
-            if connection.paused and not server_link.unsent:
-                connection.sent(0)
-                server_link.wake()
 
     def _tick(self) -> None:
         self._begin_turn()

@@ -29,6 +29,7 @@ class Sessions(Checker):
     def __init__(self, history: History, schedule: Schedule) -> None:
         super().__init__(history, schedule)
         self._heard: dict[int, deque[int]] = {}
+        self._served: dict[int, int] = {}  # when the server last worked for it, heard or not
         self._stalls: list[tuple[int, int]] = []
         self._started = 0
         self._closing: dict[int, None] = {}
@@ -62,12 +63,17 @@ class Sessions(Checker):
     def refused(self, client: SimClient) -> None:
         self._refused[client.session_id] = client.name
 
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
+        self._served[client.session_id] = self.schedule.now
+
     # --- judging
 
-    def _silence_ms(self, session_id: int, moment: int) -> tuple[int, int]:
+    def _silence_ms(self, session_id: int, moment: int, served: int = 0) -> tuple[int, int]:
         """Silence up to `moment` without stalls, and what the server may charge for the stalls."""
         known = [t for t in self._heard.get(session_id, ()) if t <= moment]
-        since = max(self._started, known[-1] if known else 0)
+        since = max(self._started, served, known[-1] if known else 0)
         stalls = [d for start, d in self._stalls if since <= start < moment]
         silence = (moment - since - sum(stalls)) // 1000
         return silence, len(stalls) * self._max_step_ms
@@ -75,6 +81,7 @@ class Sessions(Checker):
     def logged(self, txn: LoggedTxn) -> None:
         header = txn.header
         session_id = header.client_id
+        self._served[session_id] = self.schedule.now
         if header.type == Op.createSession:
             if self.history.was_open(session_id, header.zxid):
                 self.violated(f"session 0x{session_id:x} is opened again")
@@ -123,7 +130,9 @@ class Sessions(Checker):
 
     def inspect(self, core: ServerCore) -> None:
         for session_id, timeout in self.history.live_sessions().items():
-            silence, _ = self._silence_ms(session_id, self.schedule.now)
+            # A throttled client's requests lie in the server's buffers: being answered is living.
+            served = self._served.get(session_id, 0)
+            silence, _ = self._silence_ms(session_id, self.schedule.now, served)
             if silence > timeout + self._interval_ms + _LATENESS_MS:
                 self.violated(
                     f"session 0x{session_id:x} lives on after {silence} ms of silence, its timeout "
