@@ -29,7 +29,6 @@ from zoo.jute.client_records import (
     SetDataRequest,
 )
 from zoo.jute.codec import JuteError
-from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
 from zoo.jute.txn_records import Txn
@@ -37,11 +36,11 @@ from zoo.pipeline.multi import ERROR_BODY, MULTI_END, MULTI_HEADER, parse_multi
 from zoo.pipeline.proposal import CloseSession, OpenSession, Proposal
 from zoo.pipeline.replies import reply_frame
 from zoo.pipeline.writes import Done, Requester, Writes
+from zoo.tree.acl import OPEN_ACL_BYTES
 from zoo.tree.record import DIGEST_VERSION, LENGTH, NULL_BLOB
 
 TXN_HEADER = Struct(">qiqqi")  # session, cxid, zxid, time in ms, type
 TXN_DIGEST = Struct(">iq")  # version, value
-_OPEN_ACL_BYTES = LENGTH.pack(len(OPEN_ACL_UNSAFE)) + b"".join(map(encode, OPEN_ACL_UNSAFE))
 
 pack_txn_header = TXN_HEADER.pack
 
@@ -104,7 +103,7 @@ class Prep:
             if 4 <= at <= size - 12:
                 length = LENGTH.unpack_from(payload, at)[0]
                 acl_at = at + 4 + length
-                if length >= 0 and payload[acl_at:-4] == _OPEN_ACL_BYTES:
+                if length >= 0 and payload[acl_at:-4] == OPEN_ACL_BYTES:
                     flags = LENGTH.unpack_from(payload, size - 4)[0]
                     path, data = payload[4:at], payload[at:acl_at]
                     return self.writes.create(

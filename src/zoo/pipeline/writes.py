@@ -22,7 +22,7 @@ from zoo.jute.schema import encode
 from zoo.paths import invalid_reason
 from zoo.session.tracker import Session
 from zoo.tree import changes, quota
-from zoo.tree.acl import OPEN_ACL, Acl, Identity
+from zoo.tree.acl import OPEN_ACL, OPEN_ACL_BYTES, Acl, Identity
 from zoo.tree.data_tree import SPECIAL_PATHS
 from zoo.tree.outstanding import Edit, Outstanding
 from zoo.tree.record import (
@@ -38,7 +38,6 @@ from zoo.tree.record import (
 )
 
 _CREATE_TAIL = Struct(">?i")  # CreateTxn after the ACL: ephemeral, parentCVersion
-_OPEN_ACL_BYTES = LENGTH.pack(len(OPEN_ACL)) + b"".join(map(encode, OPEN_ACL))
 
 unpack_int = LENGTH.unpack_from
 pack_int = LENGTH.pack
@@ -94,7 +93,7 @@ def ustring(value: bytes) -> bytes:
 
 def encode_acl(acl: Acl) -> bytes:
     if acl is OPEN_ACL:
-        return _OPEN_ACL_BYTES
+        return OPEN_ACL_BYTES
     return pack_int(len(acl)) + b"".join(map(encode, acl))
 
 

@@ -21,8 +21,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from zoo.errors import Code, KeeperError
+from zoo.jute.codec import INT
 from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.jute.records import ACL, Id
+from zoo.jute.schema import encode
 
 Acl: TypeAlias = tuple[ACL, ...]
 Identity: TypeAlias = Id
@@ -30,6 +32,8 @@ Identity: TypeAlias = Id
 
 OPEN: Final = -1
 OPEN_ACL: Final[Acl] = OPEN_ACL_UNSAFE
+OPEN_ACL_BYTES: Final = INT.pack(len(OPEN_ACL)) + b"".join(map(encode, OPEN_ACL))
+"""As requests and transactions carry it."""
 SUPER: Final = "super"
 
 
