@@ -37,15 +37,15 @@ unit: setup
 	$(PYTEST) -m "not interop and not slow"
 
 lint: setup
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
 
 types: setup
 	$(BIN)/mypy
 
 format: setup
-	$(BIN)/ruff check --fix src tests
-	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests bench
+	$(BIN)/ruff format src tests bench
 
 # Against real clients and, where Java and its jars are (python -m tests.interop.java_peer), against
 # the Java server; what is missing is skipped by name.

@@ -30,13 +30,14 @@ from zoo.errors import Code, KeeperError, ProtocolViolation
 from zoo.jute.client_records import AuthPacket, SetSASLResponse
 from zoo.jute.codec import JuteError
 from zoo.jute.constants import PING_XID, KeeperState
-from zoo.jute.operations import Op
+from zoo.jute.operations import OPERATIONS, Op
 from zoo.jute.schema import decode, encode
 from zoo.pipeline.plain_sets import PlainSet
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
 from zoo.pipeline.replies import REPLY, REPLY_SIZE, pack_reply, reply_frame
 from zoo.server.handshake import Handshake
+from zoo.server.input_buffer import InputBuffer
 from zoo.server.stats import ConnectionStats
 from zoo.session.tracker import Session
 from zoo.tree.acl import OPEN_ACL, Acl, Identity
@@ -62,20 +63,10 @@ SET_DATA = int(Op.setData)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
 _WRITES = frozenset(
-    (
-        Op.create,
-        Op.create2,
-        Op.createContainer,
-        Op.createTTL,
-        Op.delete,
-        Op.setData,
-        Op.setACL,
-        Op.multi,
-        Op.reconfig,
-    )
+    row.op
+    for row in OPERATIONS.values()
+    if row.is_write and row.client_may_send and row.op != Op.closeSession
 )
-
-
 MAX_BACKLOG = 16 << 20
 """Bytes made for one client alone that may wait for it to read."""
 _SEND_SIZE = 1 << 18
@@ -115,8 +106,7 @@ class ClientConnection:
         self.handshake: Handshake | None = Handshake(self)
         self._owned = 0
         self._deferred_size = 0
-        self._chunks: list[bytes] = []
-        self._missing = 0
+        self._input = InputBuffer()
 
     def __repr__(self) -> str:
         return f"ClientConnection({self.peer}, session 0x{self.session_id & (1 << 64) - 1:x})"
@@ -125,34 +115,24 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client. Also called with none, to go on after a pause."""
-        chunks = self._chunks
-        if chunks or self.paused:
-            # Part of a frame is here: join only once it is whole, or a client that sends byte by
-            # byte would make us copy a megabyte for each.
-            chunks.append(data)
-            self._missing -= len(data)
-            if self._missing > 0 or self.paused:
+        kept = self._input
+        if kept.pieces or self.paused:
+            whole = kept.add(data, self.paused)
+            if whole is None:
                 return
-            data = b"".join(chunks)
-            chunks.clear()
+            data = whole
         if self.closing:
             return
         try:
             if self.handshake is not None:
                 data = self.handshake.receive(data)
                 if self.handshake is not None:
-                    self._keep(data, 0 if self.paused else 1)
+                    kept.keep(data, 0 if self.paused else 1)
                     return
             self._requests(data)
         except ProtocolViolation as violation:
             log.warning("closing %s: %s", self.peer, violation)
             self.close()
-
-    def _keep(self, rest: bytes, missing: int) -> None:
-        """Put aside what cannot be handled before `missing` more bytes are there."""
-        if rest:
-            self._chunks.append(rest)
-            self._missing = missing
 
     def _requests(self, buf: bytes) -> None:
         core = self.core
@@ -230,7 +210,7 @@ class ClientConnection:
             if length > self.core.max_frame or length < 8:
                 self._refuse_length(length)
             missing = 4 + length - have
-        self._keep(buf[pos:], missing)
+        self._input.keep(buf[pos:], missing)
 
     def _refuse_length(self, length: int) -> None:
         raise ProtocolViolation(
@@ -509,7 +489,7 @@ class ClientConnection:
         self._drop_deferred()
         self.out.clear()
         self.out_size = 0
-        self._chunks.clear()
+        self._input.clear()
         self.core.forget(self)
 
 

@@ -90,8 +90,6 @@ class DataTree:
             # These have no create behind them, so ZooKeeper counts none.
             self.nodes[parent] = with_new_child(self.nodes[parent], 0, 0)
         self.nodes[CONFIG_NODE] = with_aversion(empty, -1)  # ZooKeeper calls its setACL with -1
-        # Java sets this ACL with version -1, which clients can see.
-        self.nodes[CONFIG_NODE] = with_aversion(empty, -1)
         self._guard(CONFIG_NODE, READ_ACL_UNSAFE)
         self._recount()
 
