@@ -336,4 +336,15 @@ def test_counts_after_real_traffic(tmp_path: Path) -> None:
         assert counts["zk_outstanding_requests"] == "0"
         assert counts["zk_global_sessions"] == "1"
         assert int(counts["zk_cnt_updatelatency"]) == 21
+        assert counts["zk_sync_processor_request_queued"] == "21"
+        assert counts["zk_sum_sync_processor_batch_size"] == "21"
+        wait_for(lambda: int(mntr(server.port)["zk_bytes_received_count"]) > 1000, "a tick")
+        assert int(mntr(server.port)["zk_response_bytes"]) > 20 * 16
+        assert mntr(server.port)["zk_connection_drop_count"] == "0"
         client.close()
+        wait_for(lambda: mntr(server.port)["zk_connection_drop_count"] == "1", "the drop")
+        closing = Client(server.port)
+        closing.call(CLOSE)
+        closing.close()
+        wait_for(lambda: connections(server) == 0, "the orderly end")
+        assert mntr(server.port)["zk_connection_drop_count"] == "1"

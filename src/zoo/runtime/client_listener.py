@@ -70,7 +70,7 @@ class ClientListener:
         self._of: dict[ClientConnection, ClientLink] = {}
         self._extra: dict[int, Callable[[], None]] = {}
         self._draining = False
-        # Not read from and nothing to send: no event of their own will wake them.
+        self._bytes_in = self._bytes_out = 0  # since the last tick
         self._lingering: dict[ClientLink, float] = {}
         self._starved = False
         self._accept_again = float("inf")
@@ -130,6 +130,7 @@ class ClientListener:
         if not data:
             self._drop(link)
             return
+        self._bytes_in += len(data)
         connection.receive(data)
         if connection.dirty or connection.paused:
             self.flush(connection)
@@ -150,6 +151,7 @@ class ClientListener:
                 log.debug("%s: %s", connection.peer, error)
                 self._drop(link)
                 return False
+            self._bytes_out += sent
             connection.sent(sent)
             if sent < len(data):
                 link.unsent = data[sent:]
@@ -257,8 +259,12 @@ class ClientListener:
     # --- who goes
 
     def tick(self) -> None:
-        """Now and then: end what has lingered long enough, try to accept again."""
+        """Now and then: end what has lingered long enough, try to accept again, hand on counts."""
         now = time.monotonic()
+        metrics = self.core.stats.metrics
+        metrics.bytes_received_count.value += self._bytes_in
+        metrics.response_bytes.value += self._bytes_out
+        self._bytes_in = self._bytes_out = 0
         for link, until in list(self._lingering.items()):
             if until > now:
                 break
@@ -289,9 +295,12 @@ class ClientListener:
         self.epoll.unregister(link.fd)
         del self._links[link.fd]
         if self._lingering.pop(link, None) is None:
-            del self._of[link.connection]
-            link.connection.dirty = False
-            link.connection.closed()
+            connection = link.connection
+            del self._of[connection]
+            connection.dirty = False
+            connection.closed()
+            if connection.session_id and not connection.session.closing:
+                self.core.stats.metrics.connection_drop_count.value += 1
         link.sock.close()
 
     def stop_listening(self) -> None:

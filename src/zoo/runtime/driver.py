@@ -173,7 +173,10 @@ class Driver:
                 self.disk.last_ms,
                 self.core.config.fsync_warning_threshold_ms,
             )
-        self.core.stats.metrics.fsynctime.add(int(self.disk.last_ms))
+        metrics = self.core.stats.metrics
+        metrics.fsynctime.add(int(self.disk.last_ms))
+        metrics.sync_processor_batch_size.add(len(done.entries))
+        metrics.sync_processor_request_queued.value += len(done.entries)
         self.core.persisted(done.last_zxid)
         if self._snapshot is None and not self.stopping and self.core.snapshot_due():
             self.begin_snapshot()
