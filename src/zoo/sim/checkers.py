@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ from zoo.jute.schema import decode
 from zoo.jute.txns import LoggedTxn
 from zoo.server.core import ServerCore
 from zoo.sim.checking import Checker
-from zoo.sim.client import Request, SimClient
+from zoo.sim.client import Request, SimClient, State
 from zoo.sim.history import History, NodeState, is_session
 from zoo.sim.schedule import Schedule
 from zoo.tree.record import data_of, stat_of
@@ -198,6 +199,42 @@ class Order(Checker):
     def notified(self, client: SimClient, zxid: int, event: Any) -> None:
         if zxid != -1:
             self._step(client, zxid)
+
+
+class Progress(Checker):
+    """A connected client is answered, before long, whatever limits there are."""
+
+    PATIENCE = 10_000_000
+
+    def __init__(self, history: History, schedule: Schedule) -> None:
+        super().__init__(history, schedule)
+        self._asked: dict[SimClient, deque[int]] = {}
+        self._lame: list[tuple[int, int]] = []
+
+    def stalled(self, duration_us: int) -> None:
+        self._lame.append((self.schedule.now, duration_us))
+
+    def connected(self, client: SimClient, response: Any) -> None:
+        self._asked[client] = deque()
+
+    def disconnected(self, client: SimClient) -> None:
+        self._asked.pop(client, None)
+
+    def sent(self, client: SimClient, request: Request) -> None:
+        self._asked[client].append(self.schedule.now)
+
+    def replied(
+        self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
+    ) -> None:
+        self._asked[client].popleft()
+
+    def inspect(self, core: ServerCore) -> None:
+        now = self.schedule.now
+        for client, asked in self._asked.items():
+            if asked and now - asked[0] > self.PATIENCE and client.state is State.CONNECTED:
+                waited = now - asked[0] - sum(d for start, d in self._lame if start >= asked[0])
+                if waited > self.PATIENCE:
+                    self.violated(f"{client} waits for an answer since {waited // 1000} ms")
 
 
 class Reads(Checker):

@@ -130,6 +130,9 @@ class Sessions(Checker):
 
     def inspect(self, core: ServerCore) -> None:
         for session_id, timeout in self.history.live_sessions().items():
+            connection = core.attached.get(session_id)
+            if connection is not None and connection.paused:
+                self._served[session_id] = self.schedule.now  # the server does not listen
             # A throttled client's requests lie in the server's buffers: being answered is living.
             served = self._served.get(session_id, 0)
             silence, _ = self._silence_ms(session_id, self.schedule.now, served)

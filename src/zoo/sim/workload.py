@@ -29,6 +29,8 @@ _NODES = [
     *(b"/c%d/x%d" % (i, j) for i in range(2) for j in range(2)),
     *(b"/e/x%d" % i for i in range(4)),
 ]
+_MOST_PENDING = 30
+
 _WRITES = (
     ("create", 14),
     ("ephemeral", 8),
@@ -104,7 +106,7 @@ class Workload:
         elif choice < 0.012:
             client.schedule.after(rng.randint(0, 2 * client.granted_ms * 1000), self._wake(turn))
             return
-        else:
+        elif len(client.pending) < _MOST_PENDING:
             for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
                 client.submit(*self.request())
         self._later(turn)

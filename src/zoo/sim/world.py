@@ -43,6 +43,7 @@ CHECKERS: tuple[Callable[[History, Schedule], Checker], ...] = (
     promises.Origin,
     promises.TreeEquality,
     promises.Order,
+    promises.Progress,
     promises.Reads,
     Outcomes,
     Sessions,
