@@ -246,9 +246,9 @@ class Prep:
     # --- making the transaction
 
     def _propose(self, origin: Requester, cxid: int, zxid: int, done: Done) -> Proposal:
-        digest = self._log(origin.session_id, cxid, zxid, done.type, done.body)
-        reply = reply_frame(cxid, zxid, 0, done.reply)
-        return Proposal(zxid, done.edits, reply, origin, digest)
+        kind, body, edits, reply = done
+        digest = self._log(origin.session_id, cxid, zxid, kind, body)
+        return Proposal(zxid, edits, reply_frame(cxid, zxid, 0, reply), origin, digest)
 
     def _log(self, session_id: int, cxid: int, zxid: int, kind: int, body: bytes) -> int:
         """Send the transaction on its way; returns the digest that the tree has after it."""

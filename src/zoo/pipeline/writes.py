@@ -200,7 +200,9 @@ class Writes:
         elif op == Op.createTTL:
             owner = ephemeral.ttl_owner(ttl)
         creates += 1
-        edit = changes.create(view, path, blob, fixed, owner, creates, zxid, time)
+        edit = changes.create_under(
+            view, path, blob, fixed, owner, creates, zxid, time, parent, parent_record
+        )
         name = pack_int(len(path)) + path
         body = name + blob + encode_acl(fixed)
         if op == Op.createTTL:

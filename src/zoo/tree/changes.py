@@ -19,6 +19,7 @@ from zoo.tree.record import (
     SYSTEM_SUBTREE,
     blob_of,
     new_record,
+    new_record_and_digest,
     pack_stat,
     stat_of,
     wire_cversion,
@@ -26,11 +27,15 @@ from zoo.tree.record import (
     with_data,
     with_data_and_digest,
     with_new_child,
+    with_new_child_and_digest,
     without_child,
 )
 
 if TYPE_CHECKING:
     from zoo.tree.acl import Acl
+
+
+_SYSTEM = b"/zookeeper"  # and whatever begins like it: a little too much does no harm
 
 
 def parent_of(path: bytes) -> bytes:
@@ -59,10 +64,32 @@ def create(
         raise KeeperError(Code.NODEEXISTS)
     if creates == -1:
         creates = min(stat_of(old_parent).creates + 1, MAX_INT32)
-    parent_record = with_new_child(old_parent, creates, zxid)
-    record = new_record(blob, zxid, time, owner)
-    view.replace(parent, old_parent, parent_record)
-    view.replace(path, None, record)
+    return create_under(view, path, blob, acl, owner, creates, zxid, time, parent, old_parent)
+
+
+def create_under(
+    view: Outstanding,
+    path: bytes,
+    blob: bytes,
+    acl: Acl,
+    owner: int,
+    creates: int,
+    zxid: int,
+    time: int,
+    parent: bytes,
+    old_parent: bytes,
+) -> Edit:
+    """`create` for who has looked already: the parent is there and the node is not."""
+    if view.digest_enabled and not path.startswith(_SYSTEM):
+        parent_record, digest = with_new_child_and_digest(parent, old_parent, creates, zxid)
+        view.replace(parent, old_parent, parent_record, digest)
+        record, digest = new_record_and_digest(path, blob, zxid, time, owner)
+        view.replace(path, None, record, digest)
+    else:
+        parent_record = with_new_child(old_parent, creates, zxid)
+        view.replace(parent, old_parent, parent_record)
+        record = new_record(blob, zxid, time, owner)
+        view.replace(path, None, record)
     # The common case leaves no trace, but must hide the ACL of a namesake whose delete is still
     # outstanding, or even its create.
     if acl is not OPEN_ACL or path in view.tree.acls or path in view.acls:

@@ -121,6 +121,15 @@ def with_children(record: bytes, count: int) -> bytes:
     return record[:-STAT_SIZE] + pack_stat(*stat._replace(cversion=cversion, num_children=count))
 
 
+def new_record_and_digest(
+    path: bytes, blob: bytes, zxid: int, time: int, owner: int
+) -> tuple[bytes, int]:
+    """`new_record` and its `node_digest`; not for paths below /zookeeper."""
+    record = blob + pack_stat(zxid, zxid, time, time, 0, 0, 0, owner, len(blob) - 4, 0, zxid)
+    stat = _pack_digest_stat(zxid, zxid, zxid, time, time, 0, 0, 0, owner)
+    return record, crc32(stat, crc32(blob[4:], crc32(path)))
+
+
 def with_data(record: bytes, blob: bytes, version: int, zxid: int, time: int) -> bytes:
     czxid, _, ctime, _, _, cversion, aversion, owner, _, count, pzxid = unpack_stat(
         record, len(record) - STAT_SIZE
@@ -173,6 +182,13 @@ def with_new_child(record: bytes, creates: int, zxid: int) -> bytes:
     """The parent after a create; an older `creates` (a replayed create) changes neither it nor
     pzxid.
     """
+    return with_new_child_and_digest(b"", record, creates, zxid)[0]
+
+
+def with_new_child_and_digest(
+    path: bytes, record: bytes, creates: int, zxid: int
+) -> tuple[bytes, int]:
+    """`with_new_child` and `node_digest` of its result; not for paths below /zookeeper."""
     at = len(record) - STAT_SIZE
     czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, size, count, pzxid = (
         unpack_stat(record, at)
@@ -184,19 +200,11 @@ def with_new_child(record: bytes, creates: int, zxid: int) -> bytes:
     cversion = (2 * before - count) & 0xFFFFFFFF
     if cversion > MAX_INT32:
         cversion -= 0x100000000
-    return record[:at] + pack_stat(
-        czxid,
-        mzxid,
-        ctime,
-        mtime,
-        version,
-        cversion,
-        aversion,
-        owner,
-        size,
-        count,
-        pzxid,
+    new = record[:at] + pack_stat(
+        czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, size, count, pzxid
     )
+    stat = _pack_digest_stat(czxid, mzxid, pzxid, ctime, mtime, version, before, aversion, owner)
+    return new, crc32(stat, crc32(record[4:at], crc32(path if path != b"/" else b"")))
 
 
 def without_child(record: bytes, zxid: int) -> bytes:
