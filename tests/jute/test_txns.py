@@ -9,7 +9,15 @@ from zoo.jute import schema
 from zoo.jute.codec import JuteError, Reader
 from zoo.jute.operations import OPERATIONS, Op
 from zoo.jute.records import ACL
-from zoo.jute.txn_records import CreateTxn, CreateTxnV0, DeleteTxn, SetDataTxn, TxnDigest, TxnHeader
+from zoo.jute.txn_records import (
+    CloseSessionTxn,
+    CreateTxn,
+    CreateTxnV0,
+    DeleteTxn,
+    SetDataTxn,
+    TxnDigest,
+    TxnHeader,
+)
 from zoo.jute.txns import LoggedTxn, decode_body, decode_txn, encode_txn
 
 LOGGED = [row for row in OPERATIONS.values() if row.txn]
@@ -67,3 +75,14 @@ def test_hostile_bytes(tail: bytes) -> None:
         except JuteError:
             continue
         assert logged.header.type == candidate.op
+
+
+def test_a_close_session_without_its_list_but_with_a_digest() -> None:
+    """What closeSessionTxn.enabled=false leaves in the log; it must not be read as a list."""
+    closing = header(Op.closeSession)
+    digest = TxnDigest(2, 0x1_0000_0001)
+    txn = decode_txn(encode_txn(closing, None, digest))
+    assert (txn.record, txn.digest) == (None, digest)
+    for listed in (CloseSessionTxn([b"/abc"]), CloseSessionTxn([b"", b""])):
+        assert decode_txn(encode_txn(closing, listed)).record == listed
+    assert decode_txn(encode_txn(closing, CloseSessionTxn([]), digest)).digest == digest

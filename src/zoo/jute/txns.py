@@ -16,6 +16,7 @@ class LoggedTxn(NamedTuple):
     digest: TxnDigest | None = None
 
 
+_DIGEST_VERSION = b"\0\0\0\2"
 _encode_header = schema.codec_of(TxnHeader).encode
 _encode_digest = schema.codec_of(TxnDigest).encode
 
@@ -30,12 +31,15 @@ def encode_txn(header: TxnHeader, record: Any, digest: TxnDigest | None = None) 
 def decode_txn(source: Reader | bytes) -> LoggedTxn:
     """The inverse. Raises JuteError, also for an operation number that is never logged.
 
-    Two old forms are understood: a create without the parent's cversion (read as -1) and a
-    closeSession without its list of paths (the record is None: the tree knows the ephemerals).
+    Two other forms are understood: a create without the parent's cversion (read as -1; before 3.3)
+    and a closeSession without its list of paths (the record is None: the tree knows the ephemerals;
+    before 3.6, and with closeSessionTxn.enabled=false).
     """
     reader = source if isinstance(source, Reader) else Reader(source)
     header = schema.decode(TxnHeader, reader)
     body = reader.pos
+    if header.type == Op.closeSession and _only_a_digest(reader):
+        return LoggedTxn(header, None, schema.decode(TxnDigest, reader))
     try:
         record = decode_body(header.type, reader)
     except JuteError:
@@ -49,6 +53,14 @@ def decode_txn(source: Reader | bytes) -> LoggedTxn:
             raise
     has_digest = reader.remaining >= schema.codec_of(TxnDigest).min_size
     return LoggedTxn(header, record, schema.decode(TxnDigest, reader) if has_digest else None)
+
+
+def _only_a_digest(reader: Reader) -> bool:
+    """Is there no body? As one, these bytes would be a list of two paths, and both of them empty."""
+    if reader.remaining != schema.codec_of(TxnDigest).min_size:
+        return False
+    rest = reader.buf[reader.pos : reader.end]
+    return rest[:4] == _DIGEST_VERSION and any(rest[4:])
 
 
 def decode_body(number: int, source: Reader | bytes) -> Any:
