@@ -58,6 +58,7 @@ def load(
     )
     if recovery.snapshot is not None:
         tree.restore(recovery.acls.items(), recovery.nodes(), recovery.snapshot.zxid)
+    snapshot_ms = int((time.monotonic() - started) * 1000)
     sessions = dict(recovery.sessions)
     view = Outstanding(tree)
     # A Java snapshot is complete only at the zxid of its digest; before that digests cannot agree.
@@ -91,6 +92,9 @@ def load(
     metrics.digest_mismatches_count.value = mismatches
     seconds = time.monotonic() - started
     metrics.dbinittime.add(int(seconds * 1000))
+    metrics.startup_snap_load_time.add(snapshot_ms)
+    metrics.startup_txns_loaded.add(replayed)
+    metrics.startup_txns_load_time.add(int(seconds * 1000) - snapshot_ms)
     return Loaded(core, recovery, replayed, seconds)
 
 

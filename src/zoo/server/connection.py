@@ -213,6 +213,7 @@ class ClientConnection:
         self._input.keep(buf[pos:], missing)
 
     def _refuse_length(self, length: int) -> None:
+        self.core.stats.metrics.large_requests_rejected.value += 1
         raise ProtocolViolation(
             f"a frame of {length} bytes: allowed are 8 to {self.core.max_frame} (jute.maxbuffer)"
         )
@@ -224,17 +225,13 @@ class ClientConnection:
         elif op == Op.auth:
             self._auth(xid, payload)
         elif op == Op.closeSession:
-            self._await(self.core.close_session(self, self.session_id, xid))
+            self.core.add_outstanding(self, self.core.close_session(self, self.session_id, xid))
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
         elif self.waiting:
             self._defer(xid, op, payload)
         else:
             self._answer(xid, op, payload)
-
-    def _await(self, proposal: Proposal) -> None:
-        self.waiting.append(proposal)
-        self.core.add_outstanding(self)
 
     def _defer(self, xid: int, op: int, payload: bytes) -> None:
         """Let a request wait behind the session's writes."""
@@ -252,7 +249,7 @@ class ClientConnection:
             # Refused without a transaction, so the refusal only has to keep its place in the order.
             self._refuse(xid, Code.MARSHALLINGERROR)
             return
-        self._await(proposal)
+        self.core.add_outstanding(self, proposal)
 
     def _refuse(self, xid: int, code: int) -> None:
         if self.waiting:
@@ -283,6 +280,7 @@ class ClientConnection:
                 self._reply_read(xid, zxid, op, body)
         elif op == Op.ping:
             self.reply(PING_XID, zxid, 0, b"")
+            core.note_read(0)
         elif op == Op.sasl:
             # A server without SASL configured says yes to everything and grants nothing.
             self.reply(xid, 0, 0, encode(SetSASLResponse(None)))
@@ -319,6 +317,7 @@ class ClientConnection:
         self.out_size += size
         self._owned += size
         self.stats.packets_sent += 1
+        self.core.stats.packets_sent += 1
         if not self.dirty:
             self.mark_dirty()
         if self._owned > MAX_BACKLOG:
@@ -328,6 +327,7 @@ class ClientConnection:
         self.send(pack_reply(REPLY_SIZE + len(body), xid, zxid, 0))
         self.out.append(body)
         self.out_size += len(body)
+        self.core.note_read(len(body))
         if op != GET_DATA:  # that one is the tree's own record
             self._owned += len(body)
 
@@ -404,6 +404,7 @@ class ClientConnection:
         if acl is not OPEN_ACL and not self.core.access.permits(self, acl, 1, path):
             return
         size = len(path)
+        self.core.stats.metrics.watch_bytes.value += EVENT.size + size
         self.send(EVENT.pack(_EVENT_SIZE + size, -1, zxid, 0, event, SYNC_CONNECTED, size) + path)
 
     # --- towards the driver

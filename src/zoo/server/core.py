@@ -24,6 +24,7 @@ from zoo.pipeline.plain_sets import PlainSet, PlainSets
 from zoo.pipeline.prep import Prep
 from zoo.pipeline.proposal import OpenSession, Proposal
 from zoo.pipeline.reads import Reads
+from zoo.pipeline.replies import REPLY
 from zoo.pipeline.writes import Writes
 from zoo.server.access import Access
 from zoo.server.connection import ClientConnection
@@ -148,6 +149,7 @@ class ServerCore:
                 and not connection.closing
             ):
                 log.info("closing %s: no session after %d ms", connection.peer, patience)
+                self.stats.metrics.sessionless_connections_expired.value += 1
                 connection.abort()
 
     # --- connections
@@ -226,8 +228,9 @@ class ServerCore:
     def is_full(self) -> bool:
         return self.outstanding >= self.outstanding_limit
 
-    def add_outstanding(self, connection: ClientConnection) -> None:
-        """One request more is under way; past the limit its sender is not read from any more."""
+    def add_outstanding(self, connection: ClientConnection, proposal: Proposal) -> None:
+        """One write more is under way; past the limit its sender is not read from any more."""
+        connection.waiting.append(proposal)
         self.outstanding += 1
         if self.outstanding >= self.outstanding_limit:
             self.throttle(connection)
@@ -235,6 +238,7 @@ class ServerCore:
     def throttle(self, connection: ClientConnection) -> None:
         connection.pause()
         self._throttled[connection] = None
+        self.stats.metrics.request_throttle_wait_count.value += 1
 
     def resume_later(self, connection: ClientConnection) -> None:
         """Let the connection go on with what it has received, once the present call is over."""
@@ -255,7 +259,7 @@ class ServerCore:
         proposals, tree = self.proposals, self.tree
         outstanding = self.outstanding_view
         records = outstanding.records
-        count = len(proposals)
+        before, sets = len(proposals), 0
         while proposals and tree.last_zxid != committed:
             proposal = proposals.popleft()
             if type(proposal) is tuple:
@@ -264,16 +268,15 @@ class ServerCore:
                 if records.get(path) is record:
                     del records[path]
                 tree.digest = digest
+                sets += 1
                 origin.finish_set(proposal)
             else:
                 zxid = self._commit(cast(Proposal, proposal))
             if not zxid & 127:
                 self.digest_log.append((zxid, tree.digest))
         assert tree.last_zxid == committed, f"no proposal for 0x{committed:x}"
-        count -= len(proposals)
-        if count:
-            self.stats.packets_sent += count
-            self.stats.record_updates(self.now_ms - self._batch_began_ms, count)
+        self.stats.packets_sent += sets
+        self.stats.record_updates(self.now_ms - self._batch_began_ms, before - len(proposals))
         if self._throttled and not self.is_full:
             throttled, self._throttled = self._throttled, {}
             self._resuming.extend(throttled)
@@ -318,6 +321,14 @@ class ServerCore:
             stats.packets_sent += answered
             self.stats.packets_sent += answered
             self._read_latency[0] += answered  # ms: within the turn
+            size = REPLY.size + len(connection.out[-1])
+            if size != self.stats.last_response_size:  # a sample: the last of them
+                self.stats.record_response_size(size)
+
+    def note_read(self, size: int) -> None:
+        """A read or ping was answered with a body of `size` bytes, the general way."""
+        self._read_latency[0] += 1
+        self.stats.record_response_size(REPLY.size + size)
 
     # --- snapshots
 

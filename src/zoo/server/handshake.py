@@ -58,6 +58,7 @@ class Handshake:
         connection, core = self._connection, self._connection.core
         if verdict is Hello.FOUR_LETTER_WORD:
             log.debug("%s asks %s", connection.peer, buf[:4].decode())
+            core.stats.packets_received += 1
             connection.send(
                 four_letter_words.answer(buf, core.view, core.config.four_letter_words, core.now_ms)
             )
@@ -87,6 +88,8 @@ class Handshake:
     def _connect(self, request: ConnectRequest) -> None:
         connection, core = self._connection, self._connection.core
         self._asked_read_only = request.read_only
+        core.stats.packets_received += 1
+        core.stats.metrics.connection_request_count.value += 1
         if request.last_zxid_seen > core.tree.last_zxid:
             raise ProtocolViolation(
                 f"the client has seen zxid 0x{request.last_zxid_seen:x}, our last is "

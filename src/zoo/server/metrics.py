@@ -252,7 +252,6 @@ class ServerMetrics(Metrics):
         self._traffic()
         self._writes()
         self._storage()
-        self._watches()
 
     def _traffic(self) -> None:
         self.readlatency = self.percentiles(
@@ -291,9 +290,6 @@ class ServerMetrics(Metrics):
         )
 
     def _writes(self) -> None:
-        self.prep_processor_request_queued = self.counter(
-            "prep_processor_request_queued", "Writes that entered preparation."
-        )
         self.sync_processor_request_queued = self.counter(
             "sync_processor_request_queued", "Transactions handed to the log."
         )
@@ -306,9 +302,6 @@ class ServerMetrics(Metrics):
             "fsynctime", "Time of one fsync of the transaction log, in ms."
         )
         self.snapshottime = self.summary("snapshottime", "Time to write one snapshot, in ms.")
-        self.snapshot_error_count = self.counter(
-            "snapshot_error_count", "Snapshots that could not be written."
-        )
         self.dbinittime = self.summary(
             "dbinittime", "Time to load snapshot and log at the start, in ms."
         )
@@ -324,18 +317,4 @@ class ServerMetrics(Metrics):
         self.digest_mismatches_count = self.counter(
             "digest_mismatches_count",
             "Times the tree's digest differed from the recorded one; anything but 0 is corruption.",
-        )
-
-    def _watches(self) -> None:
-        self.node_created_watch_count = self.summary(
-            "node_created_watch_count", "Watches fired by one creation of a znode."
-        )
-        self.node_deleted_watch_count = self.summary(
-            "node_deleted_watch_count", "Watches fired by one deletion of a znode."
-        )
-        self.node_changed_watch_count = self.summary(
-            "node_changed_watch_count", "Watches fired by one change of data."
-        )
-        self.node_children_watch_count = self.summary(
-            "node_children_watch_count", "Watches fired by one change of a list of children."
         )
