@@ -56,7 +56,7 @@ def decode_txn(source: Reader | bytes) -> LoggedTxn:
 
 
 def _only_a_digest(reader: Reader) -> bool:
-    """Is there no body? As one, these bytes would be a list of two paths, and both of them empty."""
+    """Is there no body? As one, these bytes would be a list of two paths, both of them empty."""
     if reader.remaining != schema.codec_of(TxnDigest).min_size:
         return False
     rest = reader.buf[reader.pos : reader.end]
