@@ -383,6 +383,25 @@ def test_unread_replies_between_writes_keep_the_order(zoo: Server) -> None:
         session.close()
 
 
+def test_many_big_reads_behind_a_write_cost_bounded_memory(zoo: Server) -> None:
+    """They become answerable all at once, when the write commits."""
+    setup = Session(zoo.port)
+    setup.create(b"/big", bytes(900_000))
+    with attacked(zoo, growth=150 * MEGABYTE):
+        peak = before = resident_bytes(zoo.pid)
+        greedy = [Session(zoo.port) for _ in range(4)]
+        read = (s.GET_DATA, raw_client.buffer(b"/big") + b"\0")
+        for number, session in enumerate(greedy):
+            session.send_all([(s.CREATE, s.create_body(b"/g%d" % number)), *[read] * 1500])
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            peak = max(peak, resident_bytes(zoo.pid))
+            time.sleep(0.02)
+        assert peak - before < 150 * MEGABYTE, f"grew by {(peak - before) / MEGABYTE:.0f} MB"
+        for session in greedy:
+            session.drop()
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.test_hostile")
     parser.add_argument("--server", choices=harness.KINDS, default="zoo")

@@ -34,6 +34,7 @@ from tests.interop.session import Session
 pytestmark = pytest.mark.interop
 
 PARENTS = 1000
+PATIENCE_MS = 600_000  # nobody pings for the idle sessions
 MEGABYTE = 1 << 20
 Row = dict[str, float]
 
@@ -124,13 +125,14 @@ def measure_snapshot(server: Server, deadline: float = 300.0) -> Row:
     quiet = 1.0
     with Probe(server.port) as before:
         time.sleep(2)  # what the probe sees without a snapshot
-    known, writer = snapshots(server), Session(server.port, wait_s=120)
+    known, writer = snapshots(server), Session(server.port, 60000, wait_s=120)
     path = writer.create(b"/trigger-", b"", s.SEQUENTIAL)[0]
     with Probe(server.port) as during:
         end = time.monotonic() + deadline
         while snapshots(server).keys() <= known.keys():
             assert time.monotonic() < end, "no snapshot was begun"
-            writer.set(path, b"x")
+            writer.send_all([(s.SET_DATA, s.set_body(path, b"x"))] * 200)
+            assert all(writer.receive().error == 0 for _ in range(200))
         began = changed = time.monotonic()
         seen = snapshots(server)
         while time.monotonic() < changed + quiet:
@@ -161,7 +163,7 @@ def measure_znodes(server: Server, count: int) -> Row:
     server.kill()
     row["restart s, log only"] = restart(server)
     server.stop(deadline=120)
-    server.settings["snapCount"] = 1000
+    server.settings["snapCount"] = 50_000  # the probe writes too, and must not cause the next one
     server.start(deadline=300)
     row |= measure_snapshot(server)
     server.stop(deadline=120)
@@ -187,7 +189,7 @@ def restart(server: Server) -> float:
 @contextlib.contextmanager
 def many_sessions(port: int, count: int) -> Iterator[list[socket.socket]]:
     """Sockets of `count` sessions, opened 200 at a time."""
-    greeting = framed(raw_client.connect_request(timeout_ms=60000))
+    greeting = framed(raw_client.connect_request(timeout_ms=PATIENCE_MS))
     with contextlib.ExitStack() as stack:
         links: list[socket.socket] = []
         while len(links) < count:
@@ -215,10 +217,10 @@ def receive_exactly(link: socket.socket, size: int) -> bytes:
 
 def measure_sessions(server: Server, count: int) -> Row:
     """Idle sessions: time to open, memory each, a client's wait; then all watch one znode."""
-    server.settings["globalOutstandingLimit"] = 100_000
+    server.settings |= {"globalOutstandingLimit": 100_000, "maxSessionTimeout": PATIENCE_MS}
     server.start()
     empty = server.resident()
-    owner = Session(server.port, wait_s=120)
+    owner = Session(server.port, PATIENCE_MS, wait_s=120)
     owner.create(b"/watched", b"")
     began = time.monotonic()
     with many_sessions(server.port, count) as links:
@@ -282,6 +284,7 @@ def measure(kind: str, znodes: int, sessions: int, directory: Path) -> Row:
                 row |= measure_sessions(server, sessions)
         finally:
             server.kill()
+            print(json.dumps({kind: row}), file=sys.stderr)  # what there is, if the rest fails
     return row
 
 
