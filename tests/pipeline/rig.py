@@ -119,9 +119,10 @@ class Rig:
 
     def read(self, op: Op, record: Any, who: Requester | None = None) -> Any:
         """The reply's record, or the error code as a plain int."""
-        payload = b"" if record is None else encode(record)
         if op == Op.multiRead:
             payload = encode_request(record)
+        else:
+            payload = b"" if record is None else encode(record)
         try:
             body = READS[op](self.reads, who or self.me, payload)
         except KeeperError as refusal:
