@@ -79,6 +79,7 @@ class Server:
         cores.append(self.core)
         self.entries: list[bytes] = []
         self.now = START
+        self.core.turn(START, WALL)
 
     def wait(self, ms: int, step: int = 100) -> None:
         """Let time pass as a driver does: a tick every `step` ms."""
