@@ -1,4 +1,4 @@
-"""One connection: order, framing, limits, and two ways to the same bytes."""
+"""One connection: bytes in, bytes out. What each request is answered, and in which order."""
 
 from __future__ import annotations
 
@@ -8,421 +8,464 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.server.wire import OPEN, Client, Server, connect, frame, request
+from tests.server.rig import LENGTH, Client, Reply, Server, create, put, request
+from zoo.auth.digest import digest
 from zoo.errors import Code
-from zoo.jute import client_records as c
-from zoo.jute.constants import EventType
+from zoo.jute.client_records import (
+    AuthPacket,
+    CreateResponse,
+    DeleteRequest,
+    GetChildrenRequest,
+    GetDataRequest,
+    GetDataResponse,
+    GetSASLRequest,
+    SetACLRequest,
+    SetDataRequest,
+    SetSASLResponse,
+    SyncRequest,
+    WatcherEvent,
+)
+from zoo.jute.constants import CREATOR_ALL_ACL, EventType, KeeperState
 from zoo.jute.operations import Op
 from zoo.jute.records import ACL
-from zoo.jute.schema import encode
+from zoo.jute.schema import decode, encode
+
+ANN = AuthPacket(0, "digest", b"ann:secret")
+
+
+def get(path: bytes, watch: bool = False) -> tuple[int, GetDataRequest]:
+    return Op.getData, GetDataRequest(path, watch)
+
+
+def data_of(reply: Reply) -> bytes | None:
+    assert reply.err == 0, reply
+    return decode(GetDataResponse, reply.body).data
+
+
+def errors(replies: list[Reply]) -> list[int]:
+    return [reply.err for reply in replies]
+
+
+def xids(replies: list[Reply]) -> list[int]:
+    return [reply.xid for reply in replies]
 
 
 @pytest.fixture
 def server() -> Server:
-    return Server()
+    server = Server()
+    server.client().ask((Op.create, create(b"/a", b"0")), Op.closeSession)
+    return server
 
 
 @pytest.fixture
 def client(server: Server) -> Client:
-    client = server.client()
-    assert client.create(b"/a", b"x").err == 0
-    return client
+    return server.client()
 
 
-GET = c.GetDataRequest(b"/a", False)
-BIG = 60_000
+# --- reads
 
 
-def set_data(data: bytes, path: bytes = b"/a", version: int = -1) -> c.SetDataRequest:
-    return c.SetDataRequest(path, data, version)
-
-
-# --- order
-
-
-def test_a_read_waits_behind_the_sessions_writes_and_sees_them(client: Client) -> None:
-    client.send(
-        request(1, Op.getData, GET)
-        + request(2, Op.setData, set_data(b"new"))
-        + request(3, Op.getData, GET)
-        + request(4, Op.ping)
-        + request(5, Op.create, c.CreateRequest(b"/b", b"", OPEN, 0))
-        + request(6, Op.exists, c.ExistsRequest(b"/b", False))
+@pytest.mark.parametrize("op", [Op.getData, Op.exists])
+@pytest.mark.parametrize(
+    "path", [b"/", b"", b"/a", b"/void", b"/null", b"/up", b"/mine", b"/no", b"/up/kid", b"bad"]
+)
+def test_the_short_way_and_the_long_way_answer_the_same_bytes(
+    client: Client, op: int, path: bytes
+) -> None:
+    made = [create(b"/void"), create(b"/up", b"p"), create(b"/up/kid"), create(b"/null")]
+    client.ask(*((Op.create, record) for record in made))
+    client.ask(
+        (Op.create, create(b"/mine", b"m", flags=1)),
+        (Op.setData, SetDataRequest(b"/null", None, -1)),
     )
-    assert [reply.xid for reply in client.replies()] == [1]
-    client.server.settle()
+    (short,) = client.ask((op, GetDataRequest(path, False)))
+    (long,) = client.ask((op, GetDataRequest(path, True)))
+    assert short == long
+    refused, behind = client.ask(
+        (Op.delete, DeleteRequest(b"/none", -1)), (op, GetDataRequest(path, False))
+    )
+    assert (refused.err, behind.zxid) == (Code.NONODE, short.zxid + 1)
+    assert behind[2:] == short[2:]
+
+
+@pytest.mark.parametrize("op", [Op.getData, Op.exists])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\0",
+        LENGTH.pack(-1) + b"\0",
+        LENGTH.pack(-2) + b"\0",
+        LENGTH.pack(2) + b"/a",
+        LENGTH.pack(3) + b"/a\0",
+        LENGTH.pack(1 << 30) + b"/a\0",
+    ],
+)
+def test_a_read_that_cannot_be_decoded_is_told_so_and_the_next_is_served(
+    client: Client, op: int, body: bytes
+) -> None:
+    bad, good = client.ask((op, body), get(b"/a"))
+    assert (bad.err, bad.body) == (Code.MARSHALLINGERROR, b"")
+    assert data_of(good) == b"0"
+
+
+def test_bytes_behind_a_record_are_ignored(client: Client) -> None:
+    plain, more = client.ask(get(b"/a"), (Op.getData, LENGTH.pack(2) + b"/a\0more"))
+    assert plain[1:] == more[1:]
+
+
+def test_an_acl_holds_on_the_short_way_too(server: Server, client: Client) -> None:
+    guard = SetACLRequest(b"/a", list(CREATOR_ALL_ACL), -1)
+    assert errors(client.ask((Op.auth, ANN), (Op.setACL, guard))) == [0, 0]
+    assert data_of(client.ask(get(b"/a"))[0]) == b"0"
+    other = server.client()
+    assert errors(other.ask(get(b"/a"), get(b"/a", True))) == [Code.NOAUTH] * 2
+    assert errors(other.ask((Op.exists, GetDataRequest(b"/a", False)))) == [Code.NOAUTH]
+
+
+# --- the order of replies
+
+
+def test_reads_behind_a_write_see_it_and_no_later_one(server: Server, client: Client) -> None:
+    server.disk_works = False
+    pipeline = [(Op.setData, put(b"/a", b"1")), get(b"/a"), (Op.setData, put(b"/a", b"2"))]
+    assert client.ask(*pipeline, get(b"/a"), Op.ping) == []
+    zxid = server.tree.last_zxid
+    server.commit()
     replies = client.replies()
-    assert [reply.xid for reply in replies] == [2, 3, -2, 5, 6]
-    assert replies[1].record(Op.getData).data == b"new"
-    assert [reply.err for reply in replies] == [0] * 5
-    assert [reply.zxid for reply in replies] == sorted(reply.zxid for reply in replies)
+    assert xids(replies) == [1, 2, 3, 4, -2]
+    assert [reply.zxid - zxid for reply in replies] == [1, 1, 2, 2, 2]
+    assert [data_of(replies[1]), data_of(replies[3])] == [b"1", b"2"]
 
 
-def test_other_sessions_do_not_wait_and_see_only_what_is_durable(client: Client) -> None:
-    other = client.server.client()
-    client.send(request(1, Op.setData, set_data(b"new")))
-    assert other.ask(Op.getData, GET).record(Op.getData).data in (b"x", b"new")
-    client.send(request(2, Op.setData, set_data(b"newer")))
-    other.send(request(2, Op.getData, GET))
-    (reply,) = other.replies()
-    assert reply.record(Op.getData).data == b"new"
+def test_the_same_for_writes_that_take_the_long_way(server: Server, client: Client) -> None:
+    server.disk_works = False
+    kids = (Op.getChildren, GetChildrenRequest(b"/a", False))
+    pipeline = [(Op.create, create(b"/a/%d" % i)) for i in range(3)]
+    client.ask(*(request for pair in zip(pipeline, [kids] * 3, strict=True) for request in pair))
+    server.commit()
+    replies = client.replies()
+    assert xids(replies) == [1, 2, 3, 4, 5, 6]
+    assert [LENGTH.unpack_from(reply.body)[0] for reply in replies[1::2]] == [1, 2, 3]
 
 
-def test_nothing_is_answered_before_it_is_durable(client: Client) -> None:
-    client.send(request(1, Op.setData, set_data(b"new")) + request(2, Op.delete, b"rubbish"))
-    ready = client.server.core.ready()
-    assert ready is not None
-    assert client.replies() == []
-    client.server.core.persisted(ready.last_zxid)
-    assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0), (2, -5)]
+def test_a_read_of_another_session_does_not_wait(server: Server, client: Client) -> None:
+    other = server.client()
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a", b"1")))
+    assert data_of(other.ask(get(b"/a"))[0]) == b"0"
+    server.commit()
+    assert data_of(other.ask(get(b"/a"))[0]) == b"1"
 
 
-def test_an_event_leaves_ahead_of_the_reply_that_shows_its_change(client: Client) -> None:
-    client.ask(Op.getData, c.GetDataRequest(b"/a", True))
-    client.send(request(1, Op.setData, set_data(b"new")) + request(2, Op.getData, GET))
-    client.server.settle()
-    event, written, read = client.replies()
-    assert (event.event.type, event.event.path) == (EventType.NODE_DATA_CHANGED, b"/a")
-    assert (event.event.state, event.zxid) == (3, written.zxid)
-    assert (written.xid, read.xid) == (1, 2)
-
-
-def test_events_of_znodes_that_one_may_not_read_are_held_back(client: Client) -> None:
-    watcher = client.server.client()
-    watcher.ask(Op.getData, c.GetDataRequest(b"/a", True))
-    client.ask(Op.setACL, c.SetACLRequest(b"/a", [ACL(2, "world", "anyone")], -1))
-    client.ask(Op.setData, set_data(b"secret"))
-    assert watcher.replies() == []
-
-
-# --- requests out of the ordinary
-
-
-def test_undecodable_requests_are_refused_in_their_turn(client: Client) -> None:
-    zxid = client.server.core.role.proposed
-    client.send(
-        request(1, Op.setData, set_data(b"1"))
-        + request(2, Op.create, b"\0\0\0\x09/a")
-        + request(3, Op.getData, b"\0")
+def test_refused_writes_keep_their_place(server: Server, client: Client) -> None:
+    server.disk_works = False
+    client.ask(
+        (Op.setData, put(b"/a", b"1", version=7)),
+        (Op.setData, put(b"/no")),
+        (Op.setData, b"rubbish"),
+        get(b"/a"),
     )
-    client.server.settle()
-    assert [(r.xid, r.err) for r in client.replies()] == [
-        (1, 0),
-        (2, Code.MARSHALLINGERROR),
-        (3, Code.MARSHALLINGERROR),
+    server.commit()
+    replies = client.replies()
+    assert errors(replies) == [Code.BADVERSION, Code.NONODE, Code.MARSHALLINGERROR, 0]
+    assert data_of(replies[3]) == b"0"
+    assert errors(client.ask((Op.create, b""), get(b"/a"))) == [Code.MARSHALLINGERROR, 0]
+
+
+def test_writes_that_arrive_while_the_disk_is_busy_wait_for_the_next_batch(
+    server: Server, client: Client
+) -> None:
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a", b"1")))
+    server.hand_over()
+    client.send(request(7, Op.setData, put(b"/a", b"2")) + request(8, *get(b"/a")))
+    server.commit()
+    assert xids(client.replies()) == [1]
+    server.commit()
+    assert xids(client.replies()) == [7, 8]
+
+
+# --- requests of their own kind
+
+
+def test_a_ping_is_answered_with_its_own_xid(client: Client) -> None:
+    client.send(request(-2, Op.ping))
+    (reply,) = client.replies()
+    assert reply == (-2, client.server.tree.last_zxid, 0, b"")
+
+
+def test_sync_returns_its_path_behind_the_writes(server: Server, client: Client) -> None:
+    replies = client.ask((Op.setData, put(b"/a")), (Op.sync, SyncRequest(b"/a")))
+    assert replies[1] == (2, replies[0].zxid, 0, encode(CreateResponse(b"/a")))
+
+
+def test_sasl_says_yes_and_grants_nothing(client: Client) -> None:
+    before = list(client.connection.identities)
+    (reply,) = client.ask((Op.sasl, GetSASLRequest(b"token")))
+    assert reply[1:] == (0, 0, encode(SetSASLResponse(None)))
+    assert client.connection.identities == before
+
+
+def test_auth_adds_an_identity_once_and_does_not_wait_for_writes(
+    server: Server, client: Client
+) -> None:
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a")))
+    client.send(request(-4, Op.auth, ANN) * 2)
+    assert client.replies() == [(-4, 0, 0, b"")] * 2
+    assert client.connection.identities == [("ip", "10.0.0.1"), ("digest", digest("ann:secret"))]
+
+
+@pytest.mark.parametrize(
+    "packet", [AuthPacket(0, "kerberos", b"ann"), AuthPacket(0, "digest", None)]
+)
+def test_auth_that_fails_is_answered_and_ends_the_connection(
+    client: Client, packet: AuthPacket
+) -> None:
+    replies = client.ask((Op.auth, packet), get(b"/a"))
+    assert [reply[:3] for reply in replies] == [(1, 0, Code.AUTHFAILED)]
+    assert not client.is_open
+
+
+def test_an_auth_packet_that_cannot_be_decoded_ends_the_connection(client: Client) -> None:
+    assert client.ask((Op.auth, b"\0")) == []
+    assert not client.is_open
+
+
+@pytest.mark.parametrize("op", [0, 10, 13, 20, -1, -10, -1000, 999, 1 << 30, -(1 << 31)])
+@pytest.mark.parametrize("body", [b"", b"\0\0\0\0"])
+def test_what_no_client_may_ask_is_unimplemented_and_ends_the_connection(
+    server: Server, client: Client, op: int, body: bytes
+) -> None:
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a", b"1")), (op, body), get(b"/a"))
+    client.send(request(9, Op.setData, put(b"/a", b"2")))
+    server.commit()
+    assert [reply[::2][:2] for reply in client.replies()] == [(1, 0), (2, Code.UNIMPLEMENTED)]
+    assert not client.is_open
+    assert server.tree.nodes[b"/a"][4:5] == b"2"  # what was prepared by then still commits
+
+
+# --- the end of a session
+
+
+def test_close_session_is_answered_last_and_then_the_connection_ends(
+    server: Server, client: Client
+) -> None:
+    server.disk_works = False
+    client.ask((Op.create, create(b"/e", flags=1)), get(b"/e"), Op.closeSession, get(b"/a"))
+    server.commit()
+    replies = client.replies()
+    assert xids(replies) == [1, 2, 3]
+    assert errors(replies) == [0, 0, 0]
+    assert not client.is_open
+    assert b"/e" not in server.tree.nodes
+    assert len(server.core.sessions) == 0
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_writes_behind_close_session_are_refused(server: Server, client: Client, cut: bool) -> None:
+    server.disk_works = False
+    pieces = [
+        request(1, Op.closeSession),
+        request(2, Op.setData, put(b"/a", b"late")),
+        request(3, Op.create, create(b"/late")),
     ]
-    assert client.server.core.role.proposed == zxid + 1
+    for piece in pieces if cut else [b"".join(pieces)]:
+        client.send(piece)
+    server.commit()
+    assert xids(client.replies()) == [1]
+    assert server.tree.nodes[b"/a"][4:5] == b"0"
+    assert b"/late" not in server.tree.nodes
 
 
-def test_an_unknown_operation_is_refused_and_the_connection_closed(client: Client) -> None:
-    client.send(request(1, Op.getData, GET) + request(2, 77) + request(3, Op.getData, GET))
+def test_close_session_twice(server: Server, client: Client) -> None:
+    assert errors(client.ask(Op.closeSession, Op.closeSession)) == [0]
+    assert len(server.core.sessions) == 0
+
+
+def test_requests_of_an_expired_session_are_refused_in_order(
+    server: Server, client: Client
+) -> None:
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a", b"1")))
+    server.core.close_session(None, client.connection.session_id, 0)
+    client.send(request(2, *get(b"/a")) + request(3, Op.setData, put(b"/a")) + request(4, Op.ping))
+    assert client.replies() == []
+    server.commit()
     replies = client.replies()
-    assert [(reply.xid, reply.err) for reply in replies] == [(1, 0), (2, Code.UNIMPLEMENTED)]
-    assert client.connection.closing
+    assert errors(replies)[0] == 0
+    assert set(errors(replies)[1:]) <= {Code.SESSIONEXPIRED}
+    assert not client.is_open
+    assert server.tree.nodes[b"/a"][4:5] == b"1"
 
 
-def test_sasl_is_answered_as_a_server_without_it_does(client: Client) -> None:
-    reply = client.ask(Op.sasl, c.GetSASLRequest(b"token"))
-    assert (reply.err, reply.zxid, reply.record(Op.sasl).token) == (0, 0, None)
-    assert not client.connection.closing
+def test_a_read_of_an_expired_session_with_nothing_before_it(
+    server: Server, client: Client
+) -> None:
+    server.disk_works = False
+    server.core.close_session(None, client.connection.session_id, 0)
+    assert errors(client.ask(get(b"/a"))) == [Code.SESSIONEXPIRED]
+    server.commit()
+    assert not client.is_open
 
 
-def test_auth_grants_an_identity_to_the_connection(client: Client) -> None:
-    guarded = [ACL(31, "auth", "")]
-    record = c.CreateRequest(b"/mine", b"s", guarded, 0)
-    assert client.ask(Op.create, record).err == Code.INVALIDACL
-    packet = c.AuthPacket(0, "digest", b"joe:pw")
-    for _ in range(2):
-        reply = client.ask(Op.auth, packet, xid=-4)
-        assert (reply.xid, reply.err) == (-4, 0)
-    assert client.ask(Op.create, record).err == 0
-    assert client.ask(Op.getData, c.GetDataRequest(b"/mine", False)).err == 0
-    other = client.server.client()
-    assert other.ask(Op.getData, c.GetDataRequest(b"/mine", False)).err == Code.NOAUTH
-    infos = client.ask(Op.whoAmI).record(Op.whoAmI).client_info
-    assert [info.auth_scheme for info in infos] == ["ip", "digest"]
+def test_a_session_that_has_moved_is_served_here_no_more(server: Server, client: Client) -> None:
+    server.core.sessions.set_owner(client.connection.session_id, object())
+    assert errors(client.ask((Op.setData, put(b"/a", b"1")))) == [Code.SESSIONMOVED]
+    assert client.is_open
+    assert client.ask(get(b"/a")) == []
+    assert not client.is_open
 
 
-def test_a_failed_auth_ends_the_connection(client: Client) -> None:
-    client.send(request(-4, Op.auth, c.AuthPacket(0, "nope", b"")) + request(1, Op.getData, GET))
-    assert [(reply.xid, reply.err) for reply in client.replies()] == [(-4, Code.AUTHFAILED)]
-    assert client.connection.closing
+def test_writes_of_a_client_that_has_gone_still_commit(server: Server, client: Client) -> None:
+    server.disk_works = False
+    client.ask((Op.setData, put(b"/a", b"1")), get(b"/a"), (Op.setData, put(b"/a", b"2")))
+    client.leave()
+    server.commit()
+    assert client.take() == b""
+    assert server.tree.nodes[b"/a"][4:5] == b"2"
+    assert server.core.outstanding == 0
+    assert len(server.core.sessions) == 1  # it may come back
 
 
-def test_requests_behind_a_close_session_are_refused(client: Client) -> None:
-    client.send(
-        request(1, Op.closeSession)
-        + request(2, Op.setData, set_data(b"late"))
-        + request(3, Op.create, c.CreateRequest(b"/late", b"", OPEN, 0))
-        + request(4, Op.getData, GET)
-    )
-    client.server.settle()
-    assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0)]
-    assert client.connection.closing
-    other = client.server.client()
-    assert other.ask(Op.getData, GET).record(Op.getData).data == b"x"
-    assert other.ask(Op.exists, c.ExistsRequest(b"/late", False)).err == Code.NONODE
+# --- watches
+
+
+def event(type: EventType, path: bytes, zxid: int) -> Reply:
+    return Reply(-1, zxid, 0, encode(WatcherEvent(type, KeeperState.SYNC_CONNECTED, path)))
+
+
+def test_an_event_comes_ahead_of_the_reply_and_once(server: Server, client: Client) -> None:
+    client.ask(get(b"/a", True))
+    first = client.ask((Op.setData, put(b"/a", b"1")), (Op.setData, put(b"/a", b"2")))
+    zxid = server.tree.last_zxid - 1
+    assert first[0] == event(EventType.NODE_DATA_CHANGED, b"/a", zxid)
+    assert xids(first) == [-1, 1, 2]
+
+
+def test_an_event_comes_ahead_of_a_read_that_shows_the_change(
+    server: Server, client: Client
+) -> None:
+    client.ask(get(b"/a", True))
+    other = server.client()
+    server.disk_works = False
+    other.ask((Op.setData, put(b"/a", b"1")))
+    client.ask((Op.create, create(b"/b")), get(b"/a"))
+    server.commit()
+    told, _, read = client.replies()
+    assert told.xid == -1
+    assert data_of(read) == b"1"
+
+
+def test_a_watch_on_nothing_tells_of_the_creation(client: Client) -> None:
+    assert errors(client.ask((Op.exists, GetDataRequest(b"/b", True)))) == [Code.NONODE]
+    told, _ = client.ask((Op.create, create(b"/b")))
+    assert told == event(EventType.NODE_CREATED, b"/b", told.zxid)
+
+
+def test_who_may_not_read_a_znode_is_not_told_of_it(server: Server, client: Client) -> None:
+    friend, stranger = server.client(), server.client()
+    friend.ask((Op.auth, ANN))
+    for watcher in (friend, stranger):
+        watcher.ask(
+            (Op.exists, GetDataRequest(b"/s", True)),
+            (Op.getChildren, GetChildrenRequest(b"/", True)),
+        )
+    secret = [ACL(31, "digest", digest("ann:secret"))]
+    client.ask((Op.create, create(b"/s", acl=secret)))
+    paths = [decode(WatcherEvent, told.body).path for told in friend.replies()]
+    assert paths == [b"/s", b"/"]
+    assert [decode(WatcherEvent, told.body).path for told in stranger.replies()] == [b"/"]
+
+
+def test_no_event_after_the_client_has_gone(server: Server, client: Client) -> None:
+    other = server.client()
+    other.ask(get(b"/a", True))
+    other.leave()
+    client.ask((Op.setData, put(b"/a")))
+    assert other.take() == b""
+    assert server.core.view.watch_count() == 0
 
 
 # --- frames
 
 
-@pytest.mark.parametrize("length", [-1, 0, 7, 0xFFFFF + 1, 0x7FFFFFFF, -0x80000000])
-@pytest.mark.parametrize("more", [b"", bytes(20)])
-def test_impossible_frame_lengths_close_the_connection(
-    client: Client, length: int, more: bytes, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("length", [-(1 << 31), -1, 0, 7, 0xFFFFF + 1, (1 << 31) - 1])
+@pytest.mark.parametrize("rest", [b"", bytes(64)])
+def test_a_frame_of_impossible_length_ends_the_connection(
+    client: Client, length: int, rest: bytes
 ) -> None:
-    client.send(request(1, Op.getData, GET) + length.to_bytes(4, "big", signed=True) + more)
-    assert [reply.xid for reply in client.replies()] == [1]
-    assert client.connection.closing
-    assert f"a frame of {length} bytes" in caplog.text
-    assert "jute.maxbuffer" in caplog.text
+    received = client.server.core.stats.packets_received
+    client.send(request(1, *get(b"/a")) + LENGTH.pack(length) + rest)
+    assert xids(client.replies()) == [1]
+    assert not client.is_open
+    assert client.server.core.stats.packets_received == received + 1
 
 
-def test_a_frame_of_the_allowed_size_passes() -> None:
-    server = Server(**{"jute.maxbuffer": 2_000})
+def test_a_frame_as_long_as_allowed_is_taken_and_one_byte_more_is_not() -> None:
+    server = Server(jute_maxbuffer=2048)
     client = server.client()
-    data = bytes(2_000 - 8 - 4 - 2 - 4 - 4)
-    client.create(b"/a")
-    assert client.ask(Op.setData, set_data(data)).err == 0
-    client.send(request(2, Op.setData, set_data(data + b"x")))
-    assert client.connection.closing
+    client.ask((Op.create, create(b"/a")))
+    room = 2048 - 8 - len(encode(put(b"/a")))
+    assert errors(client.ask((Op.setData, put(b"/a", bytes(room))))) == [0]
+    assert client.ask((Op.setData, put(b"/a", bytes(room + 1)))) == []
+    assert not client.is_open
 
 
-# --- the same bytes, however they are cut, by the short way or the long one
+def test_byte_by_byte(client: Client) -> None:
+    stream = request(1, *get(b"/a")) + request(2, Op.setData, put(b"/a", b"1")) + request(3, 11)
+    for i in range(len(stream)):
+        client.send(stream[i : i + 1])
+    assert xids(client.replies()) == [1, 2, -2]
 
-READ = st.sampled_from(
-    [
-        (Op.getData, GET),
-        (Op.getData, c.GetDataRequest(b"/a", True)),
-        (Op.getData, c.GetDataRequest(b"/none", False)),
-        (Op.getData, c.GetDataRequest(b"/guarded", False)),
-        (Op.exists, c.ExistsRequest(b"/a", False)),
-        (Op.exists, c.ExistsRequest(b"/t", False)),
-        (Op.getChildren, c.GetChildrenRequest(b"/", True)),
-        (Op.ping, None),
-        (Op.getData, b"\0\0\0\2/a"),
-        (Op.getData, b"\xff\xff\xff\xff\0"),
-    ]
-)
-WRITE = st.sampled_from(
-    [
-        (Op.setData, set_data(b"new")),
-        (Op.setData, set_data(b"", version=1)),
-        (Op.setData, set_data(b"t", b"/t")),
-        (Op.setData, set_data(b"", b"/none")),
-        (Op.create, c.CreateRequest(b"/n-", b"", OPEN, 3)),
-        (Op.delete, c.DeleteRequest(b"/none", -1)),
-        (Op.multi, [(Op.setData, set_data(b"m")), (Op.check, c.CheckVersionRequest(b"/a", 0))]),
-        (Op.setData, b"\0\0\0\2/a"),
-    ]
+
+PATHS = st.sampled_from([b"/a", b"/b", b"/b/c", b"/guarded", b"/", b"x"])
+DATA = st.binary(max_size=3)
+READS = st.sampled_from([Op.getData, Op.exists, Op.getChildren, Op.getChildren2])
+STREAMS = st.lists(
+    st.one_of(
+        st.tuples(READS, st.builds(GetDataRequest, PATHS, st.booleans())),
+        st.tuples(st.just(Op.setData), st.builds(put, PATHS, DATA, st.integers(-1, 1))),
+        st.tuples(st.just(Op.create), st.builds(create, PATHS, DATA, st.integers(0, 4))),
+        st.tuples(st.just(Op.delete), st.builds(DeleteRequest, PATHS, st.integers(-1, 1))),
+        st.tuples(st.just(Op.multi), st.just([(Op.setData, put(b"/a", b"m"))])),
+        st.tuples(st.sampled_from([Op.ping, Op.whoAmI]), st.just(b"")),
+        st.tuples(st.sampled_from(list(Op)), st.binary(max_size=20)),
+    ),
+    max_size=12,
 )
 
 
-def grown() -> tuple[Server, Client]:
-    server = Server(extendedTypesEnabled="true")
+def answers(pieces: list[bytes], *, at_once: bool, small: bool) -> bytes:
+    """What a client is sent. `at_once`: the disk works after each piece, else after the last."""
+    server = Server(globalOutstandingLimit=2 if small else 1000)
+    server.core.max_unsent = 100 if small else 1 << 20
+    owner = server.client()
+    owner.ask((Op.auth, ANN), (Op.create, create(b"/guarded", b"g", acl=list(CREATOR_ALL_ACL))))
     client = server.client()
-    client.create(b"/a", b"x")
-    client.create(b"/guarded", b"y")
-    client.ask(Op.setACL, c.SetACLRequest(b"/guarded", [ACL(16, "world", "anyone")], -1))
-    client.ask(Op.createTTL, c.CreateTTLRequest(b"/t", b"", OPEN, 5, 9_000))
-    return server, client
+    server.disk_works = at_once
+    for piece in pieces:
+        client.send(piece)
+    server.disk_works = True
+    server.tick()
+    assert not server.core.proposals
+    return client.take()
 
 
-def stream(requests: list[tuple[Op, Any]]) -> bytes:
-    return b"".join(request(xid, *item) for xid, item in enumerate(requests, 1))
-
-
-def answers(data: bytes, cuts: list[int], settle_at: list[int]) -> tuple[bytes, list[bytes]]:
-    server, client = grown()
-    start = len(server.entries)
-    edges = sorted({cut % (len(data) + 1) for cut in cuts} | {len(data)})
-    begin = 0
-    for index, edge in enumerate(edges):
-        client.send(data[begin:edge])
-        begin = edge
-        if index in settle_at:
-            server.settle()
-    server.settle()
-    return client.take(), server.entries[start:]
-
-
-@settings(deadline=None, max_examples=40)
-@given(
-    st.lists(READ | WRITE, min_size=1, max_size=8),
-    st.lists(st.integers(0, 10_000), max_size=12),
-)
-def test_cuts_change_nothing(requests: list[tuple[Op, Any]], cuts: list[int]) -> None:
-    data = stream(requests)
-    assert answers(data, [], []) == answers(data, cuts, [])
-
-
-def test_every_single_cut_and_single_bytes() -> None:
-    data = stream(
-        [
-            (Op.getData, GET),
-            (Op.setData, set_data(b"new")),
-            (Op.exists, c.ExistsRequest(b"/a", False)),
-            (Op.getData, c.GetDataRequest(b"/a", True)),
-            (Op.ping, None),
-        ]
-    )
-    whole = answers(data, [], [])
-    for cut in range(len(data)):
-        assert answers(data, [cut], []) == whole
-    assert answers(data, list(range(len(data))), []) == whole
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(READ | WRITE, min_size=1, max_size=8))
-def test_the_short_way_gives_the_bytes_of_the_long_one(requests: list[tuple[Op, Any]]) -> None:
-    data = stream(requests)
-    short = answers(data, [], [])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zoo.server.connection.FAST_READS", ())
-        patch.setattr("zoo.server.connection.SET_DATA", -1)
-        assert answers(data, [], []) == short
-
-
-# --- a client that does not read
-
-
-def big(server: Server) -> Client:
-    server.core.max_unsent = 2 * BIG
-    client = server.client()
-    client.create(b"/a", bytes(BIG))
-    return client
-
-
-@pytest.mark.parametrize("watch", [False, True], ids=["short way", "long way"])
-@pytest.mark.parametrize("at_once", [True, False])
-def test_replies_to_a_client_that_does_not_read_are_bounded(watch: bool, at_once: bool) -> None:
-    client = big(Server())
-    requests = [request(i, Op.getData, c.GetDataRequest(b"/a", watch)) for i in range(1, 41)]
-    connection = client.connection
-    if at_once:
-        connection.receive(b"".join(requests))
-    else:
-        for one in requests:
-            if not connection.paused:
-                connection.receive(one)
-    assert connection.paused
-    unread = sum(map(len, connection.out))
-    assert unread <= 4 * BIG
-    replies = client.replies()
-    if at_once:
-        assert [reply.xid for reply in replies] == list(range(1, 41)), "it goes on when it is read"
-    assert not connection.paused
-
-
-def test_reads_behind_a_write_are_answered_in_turn_whatever_is_unread() -> None:
-    """A deferred read that stayed in the way of a committed write once stopped the server."""
-    client = big(Server())
-    connection = client.connection
-    data = b"".join(
-        request(4 * i, Op.setData, set_data(bytes(BIG), version=i))
-        + request(4 * i + 1, Op.getData, GET)
-        + request(4 * i + 2, Op.getData, GET)
-        + request(4 * i + 3, Op.getChildren, c.GetChildrenRequest(b"/", False))
-        for i in range(6)
-    )
-    connection.receive(data)
-    client.server.settle()
-    assert connection.paused or len(connection.out) > 0
-    replies = []
-    for _ in range(10):
-        replies += client.replies()
-        client.server.settle()
-    assert [reply.xid for reply in replies] == list(range(24))
-    versions = [
-        reply.record(Op.getData).stat.version for reply in replies if reply.xid % 4 in (1, 2)
-    ]
-    assert versions == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
-
-
-def test_a_client_that_leaves_its_events_unread_is_cut_off(
-    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@given(STREAMS, st.data())
+@settings(max_examples=150, deadline=None)
+def test_where_the_stream_is_cut_and_when_the_disk_works_makes_no_difference(
+    stream: list[tuple[int, Any]], data: st.DataObject
 ) -> None:
-    monkeypatch.setattr("zoo.server.connection.MAX_BACKLOG", 2_000)
-    watcher = client.server.client()
-    watcher.ask(Op.addWatch, c.AddWatchRequest(b"/a", 0))
-    for _ in range(100):
-        client.ask(Op.setData, set_data(b""))
-    assert watcher.connection.closing
-    assert "unread" in caplog.text
-    assert len(watcher.take()) < 2_000, "what it left unread is thrown away"
-
-
-# --- too many requests under way
-
-
-def test_past_the_outstanding_limit_the_sender_is_not_read_from() -> None:
-    server = Server(globalOutstandingLimit=4)
-    client, other = server.client(), server.client()
-    client.create(b"/a")
-    data = b"".join(request(i, Op.setData, set_data(b"")) for i in range(1, 21))
-    client.connection.receive(data)
-    assert client.connection.paused
-    assert len(client.connection.waiting) == 4
-    other.send(request(1, Op.getData, GET))
-    assert len(other.replies()) == 1, "reads of others go on"
-    other.send(request(2, Op.setData, set_data(b"")))
-    assert other.connection.paused
-    server.settle()
-    assert [reply.xid for reply in client.replies()] == list(range(1, 21))
-    assert [reply.xid for reply in other.replies()] == [2]
-    assert not client.connection.paused
-    assert not other.connection.paused
-    assert server.core.outstanding == 0
-
-
-def test_a_client_that_vanishes_does_not_keep_its_share_of_the_limit() -> None:
-    server = Server(globalOutstandingLimit=4)
-    client, other = server.client(), server.client()
-    client.create(b"/a")
-    client.send(b"".join(request(i, Op.setData, set_data(b"")) for i in range(1, 9)))
-    client.connection.closed()
-    other.send(request(1, Op.setData, set_data(b"")))
-    server.settle()
-    assert [reply.xid for reply in other.replies()] == [1]
-    assert server.core.outstanding == 0
-
-
-def test_writes_of_a_client_that_vanishes_still_commit(client: Client) -> None:
-    client.send(request(1, Op.setData, set_data(b"last")) + request(2, Op.getData, GET))
-    client.connection.closed()
-    client.server.settle()
-    other = client.server.client()
-    assert other.ask(Op.getData, GET).record(Op.getData).data == b"last"
-
-
-# --- before the session
-
-
-def test_requests_sent_ahead_of_the_session_wait_for_it(server: Server) -> None:
-    client = server.dial()
-    early = request(1, Op.create, c.CreateRequest(b"/early", b"", OPEN, 0))
-    client.send(connect() + early)
-    assert client.frames() == []
-    server.settle()
-    frames = client.frames()
-    assert len(frames) == 2
-    assert b"/early" in server.core.tree.nodes
-
-
-def test_repr_names_peer_and_session(client: Client) -> None:
-    assert f"0x{client.session_id:x}" in repr(client.connection)
-    assert "10.0.0.1" in repr(client.connection)
-
-
-def test_statistics(client: Client) -> None:
-    stats = client.connection.stats
-    received, sent = stats.packets_received, stats.packets_sent
-    client.send(request(7, Op.getData, GET) + request(8, Op.ping))
-    client.take()
-    assert (stats.packets_received, stats.packets_sent) == (received + 2, sent + 2)
-
-
-def test_frame_helpers_agree_with_the_wire() -> None:
-    assert request(1, Op.ping) == frame(b"\0\0\0\1\0\0\0\x0b")
-    assert encode(GET) in request(2, Op.getData, GET)
+    # An auth reply overtakes writes, as in ZooKeeper: its place does depend on the disk.
+    frames = [request(i, op, body) for i, (op, body) in enumerate(stream, 1) if op != Op.auth]
+    whole = b"".join(frames)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(whole)), max_size=8)))
+    pieces = [whole[i:j] for i, j in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    expected = answers([whole], at_once=False, small=False)
+    assert answers(pieces, at_once=False, small=False) == expected
+    assert answers(pieces, at_once=True, small=False) == expected
+    assert answers([whole], at_once=True, small=True) == expected
+    assert answers(pieces, at_once=data.draw(st.booleans()), small=True) == expected

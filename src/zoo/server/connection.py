@@ -152,10 +152,8 @@ class ClientConnection:
         plain = not session.closing and session.owner is self
         while end - pos >= 12:
             length, xid, op = unpack_request(buf, pos)
-            if length > max_frame or length < 8:
-                self._refuse_length(length)
             stop = pos + 4 + length
-            if stop > end:
+            if length > max_frame or length < 8 or stop > end:
                 break
             count += 1
             if op in FAST_READS and not waiting and plain and length >= 13:
@@ -191,6 +189,7 @@ class ClientConnection:
             self._request(xid, op, buf[pos + 12 : stop])
             size = self.out_size
             pos = stop
+            plain = plain and not session.closing
             if self.closing or self.paused or size > max_unsent:
                 break
         self.out_size = size
@@ -494,5 +493,5 @@ class ClientConnection:
         self.core.forget(self)
 
 
-_REFUSED = -1000  # an operation number that no client can send: the body is the error to answer
+_REFUSED = 1 << 32  # no operation number has so many bits: the body is the error to answer
 _NO_SESSION = Session(0, 0, 0)
