@@ -253,3 +253,105 @@ def test_creates_are_counted_across_deletes(rig: Rig) -> None:
     stat = stat_of(rig.tree.nodes[b"/a"])
     assert creates_of(stat.cversion, stat.num_children) == 1
     assert rig.do(Op.create, create(b"/a/n", 2)).record(Op.create).path == b"/a/n0000000001"
+
+
+# --- ACLs
+
+
+@pytest.mark.parametrize("op", [Op.create, Op.setACL])
+def test_auth_in_an_acl_becomes_whoever_asks(rig: Rig, op: Op) -> None:
+    rig.me.identities += [DIGEST, Id("digest", "jane:hash")]
+    wanted = [ACL(3, "auth", ""), ACL(1, "ip", "10.0.0.0/8"), ACL(1, "ip", "10.0.0.0/8")]
+    becomes = [
+        ACL(3, "digest", "joe:hash"),
+        ACL(3, "digest", "jane:hash"),
+        ACL(1, "ip", "10.0.0.0/8"),
+    ]
+    record = create(b"/x", acl=wanted) if op == Op.create else c.SetACLRequest(b"/a", wanted, -1)
+    answer = rig.do(op, record)
+    assert answer.err == 0
+    assert answer.txn.record.acl == becomes
+    assert list(rig.tree.acl_of(record.path)) == becomes
+
+
+@pytest.mark.parametrize(
+    ("acl", "code"),
+    [
+        ([], Code.INVALIDACL),
+        ([ACL(31, "auth", "")], Code.INVALIDACL),
+        ([ACL(31, "digest", "no-colon")], Code.INVALIDACL),
+        ([ACL(31, "ip", "300.1.1.1")], Code.INVALIDACL),
+        ([ACL(31, "world", "someone")], Code.INVALIDACL),
+        ([ACL(31, "super", "")], Code.INVALIDACL),
+    ],
+)
+def test_lists_that_no_znode_can_have(rig: Rig, acl: list[ACL], code: Code) -> None:
+    assert rig.do(Op.create, create(b"/x", acl=acl)).err == code
+    assert rig.do(Op.setACL, c.SetACLRequest(b"/a", acl, -1)).err == code
+
+
+def test_the_permission_needed(rig: Rig) -> None:
+    """Each write with all permissions but its own, then with its own alone."""
+    writes: list[tuple[int, bytes, Op, Any]] = [
+        (2, b"/a", Op.setData, c.SetDataRequest(b"/a", b"", -1)),
+        (4, b"/a", Op.create, create(b"/a/new")),
+        (8, b"/a", Op.delete, c.DeleteRequest(b"/a/b", -1)),
+        (16, b"/a", Op.setACL, c.SetACLRequest(b"/a", OPEN, -1)),
+    ]
+    root = Requester()
+    root.identities.append(Id("super", ""))
+    for perm, guarded, op, record in writes:
+        for perms, code in ((31 & ~perm, Code.NOAUTH), (perm, 0)):
+            acl = [ACL(perms, "world", "anyone")]
+            assert rig.do(Op.setACL, c.SetACLRequest(guarded, acl, -1), root).err == 0
+            assert rig.do(op, record).err == code
+
+
+# --- kinds of creates
+
+
+def test_only_create_container_makes_containers(rig: Rig) -> None:
+    """As logged: a CreateTxn has no place for more than `ephemeral`."""
+    assert rig.do(Op.create, create(b"/c", 4)).txn.record.ephemeral is False
+    assert owner_of(rig.tree.nodes[b"/c"]) == 0
+    assert rig.do(Op.createContainer, create(b"/d", 1)).err == 0
+    assert owner_of(rig.tree.nodes[b"/d"]) == CONTAINER_OWNER
+
+
+def test_without_extended_types_there_are_containers_still() -> None:
+    rig = Rig(extended=False)
+    assert rig.do(Op.createContainer, create(b"/c", 4)).err == 0
+    assert list(rig.tree.containers) == [b"/c"]
+    closed = Requester()
+    closed.session.closing = True
+    ttl = c.CreateTTLRequest(b"no-slash", b"", [], 5, 0)
+    assert rig.do(Op.createTTL, ttl, closed).err == Code.UNIMPLEMENTED, "before all else"
+    assert Rig().do(Op.createTTL, ttl, closed).err == BAD
+
+
+@pytest.mark.parametrize("parent", [b"/c", b"/t"])
+def test_containers_and_ttl_nodes_have_children(rig: Rig, parent: bytes) -> None:
+    rig.do(Op.createContainer, create(b"/c", 4))
+    rig.do(Op.createTTL, c.CreateTTLRequest(b"/t", b"", OPEN, 5, 77))
+    assert rig.do(Op.create, create(parent + b"/x")).err == 0
+
+
+# --- quotas among the other checks
+
+
+def test_a_quota_comes_before_the_version_and_after_existence_and_permission() -> None:
+    rig = limited(b"count=-1,bytes=-1=;byteHardLimit=10;countHardLimit=2")
+    assert rig.do(Op.create, create(b"/q/1")).err == 0
+    assert rig.do(Op.setData, c.SetDataRequest(b"/q/1", bytes(11), 7)).err == Code.QUOTAEXCEEDED
+    assert rig.do(Op.create, create(b"/q/1")).err == Code.NODEEXISTS
+    assert rig.do(Op.create, create(b"/q/none/1")).err == Code.NONODE
+    assert rig.do(Op.setACL, c.SetACLRequest(b"/q/1", ADMIN_ONLY, -1)).err == 0
+    assert rig.do(Op.setData, c.SetDataRequest(b"/q/1", bytes(11), 7)).err == Code.NOAUTH
+
+
+def test_null_data_counts_as_none_and_deletes_are_never_refused() -> None:
+    rig = limited(b"count=-1,bytes=-1=;byteHardLimit=1;countHardLimit=2")
+    assert rig.do(Op.create, create(b"/q/1", data=None)).err == 0
+    assert rig.do(Op.setData, c.SetDataRequest(b"/q/1", b"12", -1)).err == Code.QUOTAEXCEEDED
+    assert rig.do(Op.setData, c.SetDataRequest(b"/q/1", None, -1)).err == 0
+    assert rig.do(Op.delete, c.DeleteRequest(b"/q/1", -1)).err == 0
