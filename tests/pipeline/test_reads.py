@@ -11,8 +11,10 @@ from zoo.errors import Code
 from zoo.jute import client_records as c
 from zoo.jute.codec import JuteError
 from zoo.jute.constants import AddWatchMode, EventType, WatcherType
+from zoo.jute.multi import encode_request
 from zoo.jute.operations import Op
 from zoo.jute.records import ACL, Id
+from zoo.jute.schema import encode
 from zoo.pipeline.reads import READS
 
 SECRET = [ACL(31, "digest", "joe:hash"), ACL(1, "ip", "127.0.0.1")]
@@ -159,7 +161,8 @@ def test_set_watches_tells_what_was_missed_and_keeps_the_rest(rig: Rig, op: Op) 
     if op == Op.setWatches:
         rig.read(op, c.SetWatches(seen, *lists))
     else:
-        rig.read(op, c.SetWatches2(seen, *lists, [b"/a"], [b"/a/2"]))
+        data, exist, child = lists
+        rig.read(op, c.SetWatches2(seen, data, exist, child, [b"/a"], [b"/a/2"]))
     assert sorted(rig.me.events) == [
         (EventType.NODE_CREATED, b"/eph"),
         (EventType.NODE_DELETED, b"/gone"),
@@ -208,3 +211,136 @@ def test_sync_and_who_am_i(rig: Rig) -> None:
 def test_short_bodies_are_jute_errors(rig: Rig, op: int) -> None:
     with pytest.raises(JuteError):
         READS[op](rig.reads, rig.me, b"\0\0")
+
+
+# --- bytes
+
+
+def body(rig: Rig, op: Op, record: Any) -> bytes:
+    return READS[op](rig.reads, rig.me, encode(record))
+
+
+def test_reply_bodies_to_the_byte(rig: Rig) -> None:
+    record = rig.tree.nodes[b"/a"]
+    names = b"\0\0\0\2" + b"\0\0\0\x011" + b"\0\0\0\x012"
+    stat = record[-68:]
+    assert body(rig, Op.getData, c.GetDataRequest(b"/a", False)) == record
+    assert record[:9] == b"\0\0\0\5at /a"
+    assert body(rig, Op.exists, c.ExistsRequest(b"/a", False)) == stat
+    assert body(rig, Op.getChildren, c.GetChildrenRequest(b"/a", False)) == names
+    assert body(rig, Op.getChildren2, c.GetChildren2Request(b"/a", False)) == names + stat
+    assert body(rig, Op.getACL, c.GetACLRequest(b"/a")) == (
+        b"\0\0\0\1" + b"\0\0\0\x1f" + b"\0\0\0\5world" + b"\0\0\0\6anyone" + stat
+    )
+    assert body(rig, Op.getAllChildrenNumber, c.GetAllChildrenNumberRequest(b"/a")) == b"\0\0\0\3"
+    assert body(rig, Op.getEphemerals, c.GetEphemeralsRequest(b"/")) == b"\0\0\0\1\0\0\0\4/eph"
+    assert body(rig, Op.sync, c.SyncRequest(b"/a")) == b"\0\0\0\2/a"
+    assert body(rig, Op.sync, c.SyncRequest(None)) == b"\xff\xff\xff\xff"
+    assert body(rig, Op.addWatch, c.AddWatchRequest(b"/a", 1)) == bytes(4)
+    assert body(rig, Op.setWatches, c.SetWatches(0, [], [], [])) == b""
+
+
+def test_a_multi_read_to_the_byte(rig: Rig) -> None:
+    items = [
+        (Op.getChildren, c.GetChildrenRequest(b"/a/1", False)),
+        (Op.getData, c.GetDataRequest(b"/none", False)),
+        (Op.getData, c.GetDataRequest(b"/a", False)),
+    ]
+    no_node = b"\xff\xff\xff\x9b"
+    assert READS[Op.multiRead](rig.reads, rig.me, encode_request(items)) == (
+        b"\0\0\0\x08" + b"\0" + bytes(4) + bytes(4)  # no children
+        + b"\xff\xff\xff\xff" + b"\0" + no_node + no_node
+        + b"\0\0\0\x04" + b"\0" + bytes(4) + rig.tree.nodes[b"/a"]
+        + b"\xff\xff\xff\xff" + b"\1" + b"\xff\xff\xff\xff"
+    )  # fmt: skip
+
+
+def test_null_data_stays_null(rig: Rig) -> None:
+    rig.do(Op.setData, c.SetDataRequest(b"/a", None, -1))
+    found = rig.read(Op.getData, c.GetDataRequest(b"/a", False))
+    assert found.data is None
+    assert found.stat.data_length == 0
+
+
+# --- corners
+
+
+def test_paths_that_no_znode_can_have(rig: Rig) -> None:
+    assert rig.read(Op.exists, c.ExistsRequest(b"/a\0", True)) == Code.BADARGUMENTS
+    assert rig.read(Op.exists, c.ExistsRequest(b"bad", False)) == Code.NONODE
+    assert rig.read(Op.getData, c.GetDataRequest(b"/a/", False)) == Code.NONODE
+    assert not rig.tree.watches.data.paths
+
+
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        (None, [b"/eph", b"/e", b"/a/eph"]),
+        (b"", [b"/eph", b"/e", b"/a/eph"]),
+        (b"  ", [b"/eph", b"/e", b"/a/eph"]),
+        (b" / ", [b"/eph", b"/e", b"/a/eph"]),
+        (b"/e", [b"/eph", b"/e"]),
+        (b"/ep", [b"/eph"]),
+        (b"/a", [b"/a/eph"]),
+        (b"/a/", [b"/a/eph"]),
+        (b"eph", []),
+    ],
+)
+def test_the_prefix_of_ephemerals_is_one_of_text(
+    rig: Rig, prefix: bytes | None, found: list[bytes]
+) -> None:
+    for path in (b"/e", b"/a/eph"):
+        rig.do(Op.create, c.CreateRequest(path, b"", OPEN, 1))
+    assert rig.read(Op.getEphemerals, c.GetEphemeralsRequest(prefix)).ephemerals == found
+
+
+def test_a_watch_on_children_fires_once(rig: Rig) -> None:
+    for _ in range(2):
+        rig.read(Op.getChildren, c.GetChildrenRequest(b"/a", True))
+        rig.read(Op.getChildren2, c.GetChildren2Request(b"/a", True))
+    for name in (b"/a/3", b"/a/4"):
+        rig.do(Op.create, c.CreateRequest(name, b"", OPEN, 0))
+    assert rig.me.events == [(EventType.NODE_CHILDREN_CHANGED, b"/a")]
+
+
+def test_a_recursive_watch_hears_of_everything_below(rig: Rig) -> None:
+    rig.read(Op.addWatch, c.AddWatchRequest(b"/a", AddWatchMode.PERSISTENT_RECURSIVE))
+    change(rig, b"/a/2/3")
+    rig.do(Op.delete, c.DeleteRequest(b"/a/2/3", -1))
+    change(rig, b"/eph")
+    assert rig.me.events == [
+        (EventType.NODE_DATA_CHANGED, b"/a/2/3"),
+        (EventType.NODE_DELETED, b"/a/2/3"),
+    ]
+
+
+def test_what_set_watches_armed_fires(rig: Rig) -> None:
+    seen = rig.tree.last_zxid
+    rig.read(
+        Op.setWatches2,
+        c.SetWatches2(seen, [b"/a/1"], [b"/later"], [b"/a"], [b"/eph"], [b"/a/2"]),
+    )
+    assert rig.me.events == []
+    for path in (b"/a/1", b"/a/1", b"/eph", b"/eph", b"/a/2/3"):
+        change(rig, path)
+    rig.do(Op.create, c.CreateRequest(b"/later", b"", OPEN, 0))
+    rig.do(Op.delete, c.DeleteRequest(b"/a/1", -1))
+    assert rig.me.events == [
+        (EventType.NODE_DATA_CHANGED, b"/a/1"),
+        (EventType.NODE_DATA_CHANGED, b"/eph"),
+        (EventType.NODE_DATA_CHANGED, b"/eph"),
+        (EventType.NODE_DATA_CHANGED, b"/a/2/3"),
+        (EventType.NODE_CREATED, b"/later"),
+        (EventType.NODE_CHILDREN_CHANGED, b"/a"),
+    ]
+
+
+@pytest.mark.parametrize("mode", [-1, 2, 7])
+def test_unknown_modes_and_types_of_watches(rig: Rig, mode: int) -> None:
+    assert rig.read(Op.addWatch, c.AddWatchRequest(b"/a", mode)) == Code.MARSHALLINGERROR
+    for op, record in (
+        (Op.checkWatches, c.CheckWatchesRequest(b"/a", mode + 10)),
+        (Op.removeWatches, c.RemoveWatchesRequest(b"/a", mode + 10)),
+    ):
+        assert rig.read(op, record) == Code.MARSHALLINGERROR
+    assert len(rig.tree.watches) == 0
