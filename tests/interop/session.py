@@ -175,22 +175,10 @@ class Session:
 
     def children(self, path: bytes) -> list[bytes]:
         """Sorted names."""
-        body = self.call(GET_CHILDREN2, buffer(path) + b"\0")
-        names, at = [], 4
-        for _ in range(INT.unpack_from(body)[0]):
-            name, at = take_buffer(body, at)
-            names.append(name or b"")
-        return sorted(names)
+        return _names(self.call(GET_CHILDREN2, buffer(path) + b"\0"))
 
     def get_acl(self, path: bytes) -> Acl:
-        body = self.call(GET_ACL, buffer(path))
-        rows, at = [], 4
-        for _ in range(INT.unpack_from(body)[0]):
-            (perms,) = INT.unpack_from(body, at)
-            scheme, at = take_buffer(body, at + 4)
-            ident, at = take_buffer(body, at)
-            rows.append((perms, scheme or b"", ident or b""))
-        return tuple(rows)
+        return _acl(self.call(GET_ACL, buffer(path)))
 
     def set_acl(self, path: bytes, acl: Acl, version: int = -1) -> Stat:
         body = self.call(SET_ACL, buffer(path) + acl_bytes(acl) + INT.pack(version))
@@ -221,22 +209,54 @@ class Session:
 
 
 def dump(session: Session, path: bytes = b"/") -> dict[bytes, tuple[bytes | None, Stat, Acl]]:
-    """The whole tree below `path`: data, Stat and ACL by path; log in as super to see all of it."""
+    """The whole tree below `path`: data, Stat and ACL by path; log in as super to see all of it.
+
+    Pipelined. A znode that goes while we walk is left out.
+    """
     found: dict[bytes, tuple[bytes | None, Stat, Acl]] = {}
     todo = [path]
     while todo:
-        at = todo.pop()
-        try:
-            data, stat = session.get(at)
-            acl = session.get_acl(at)
-            names = session.children(at)
-        except Refused as refused:
-            if refused.code == -101:  # an ephemeral or expired node can go while we walk
+        batch, todo = todo[:200], todo[200:]
+        session.send_all(
+            [
+                request
+                for at in batch
+                for request in (
+                    (GET_DATA, buffer(at) + b"\0"),
+                    (GET_ACL, buffer(at)),
+                    (GET_CHILDREN2, buffer(at) + b"\0"),
+                )
+            ]
+        )
+        for at in batch:
+            replies = [session.receive() for _ in range(3)]
+            errors = {reply.error for reply in replies} - {0}
+            if errors == {-101}:
                 continue
-            raise
-        found[at] = (data, stat, acl)
-        todo += [at.rstrip(b"/") + b"/" + name for name in names]
+            if errors:
+                raise Refused(min(errors))
+            data, end = take_buffer(replies[0].body)
+            found[at] = (data, Stat(*STAT.unpack_from(replies[0].body, end)), _acl(replies[1].body))
+            todo += [at.rstrip(b"/") + b"/" + name for name in _names(replies[2].body)]
     return found
+
+
+def _names(body: bytes) -> list[bytes]:
+    names, at = [], 4
+    for _ in range(INT.unpack_from(body)[0]):
+        name, at = take_buffer(body, at)
+        names.append(name or b"")
+    return sorted(names)
+
+
+def _acl(body: bytes) -> Acl:
+    rows, at = [], 4
+    for _ in range(INT.unpack_from(body)[0]):
+        (perms,) = INT.unpack_from(body, at)
+        scheme, at = take_buffer(body, at + 4)
+        ident, at = take_buffer(body, at)
+        rows.append((perms, scheme or b"", ident or b""))
+    return tuple(rows)
 
 
 def multi_results(body: bytes) -> list[int]:

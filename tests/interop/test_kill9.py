@@ -218,7 +218,7 @@ def one_round(server: Server, number: int, chance: random.Random, totals: Totals
     totals.rounds += 1
 
 
-def recheck(server: Server, totals: Totals, keep: int = 12) -> None:
+def recheck(server: Server, totals: Totals, keep: int = 6) -> None:
     """Older subtrees are as they were; those beyond the latest `keep` are deleted."""
     session = Session(server.port)
     for root, state in totals.final.items():
