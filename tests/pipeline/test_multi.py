@@ -12,8 +12,10 @@ from zoo.jute import client_records as c
 from zoo.jute.codec import JuteError
 from zoo.jute.multi import encode_request
 from zoo.jute.operations import Op
+from zoo.jute.records import ACL
 from zoo.jute.txns import decode_body
 from zoo.pipeline.multi import parse_multi, parse_multi_read
+from zoo.tree.record import node_digest
 
 
 def create(path: bytes, flags: int = 0) -> Any:
@@ -149,3 +151,97 @@ def test_rollback_keeps_what_was_outstanding_before(rig: Rig) -> None:
 def test_an_empty_multi(rig: Rig) -> None:
     answer = rig.do(Op.multi, [])
     assert (answer.err, answer.results(), answer.txn.record.txns) == (0, [], [])
+
+
+def test_a_failed_multi_to_the_byte(rig: Rig) -> None:
+    answer = rig.do(
+        Op.multi,
+        [
+            (Op.setData, c.SetDataRequest(b"/a", b"new", -1)),
+            (Op.delete, c.DeleteRequest(b"/none", -1)),
+            (Op.delete, c.DeleteRequest(b"/b", -1)),
+        ],
+    )
+    no_node, untried = b"\xff\xff\xff\x9b", b"\xff\xff\xff\xfe"
+    assert answer.body == (
+        b"\xff\xff\xff\xff" + b"\0" + bytes(4) + bytes(4)
+        + b"\xff\xff\xff\xff" + b"\0" + no_node + no_node
+        + b"\xff\xff\xff\xff" + b"\0" + untried + untried
+        + b"\xff\xff\xff\xff" + b"\1" + b"\xff\xff\xff\xff"
+    )  # fmt: skip
+    parts = [(part.type, part.data) for part in answer.txn.record.txns]
+    assert parts == [
+        (Op.setData, b"\0\0\0\2/a" + b"\0\0\0\3new" + b"\0\0\0\1"),
+        (Op.error, no_node),
+        (Op.error, untried),
+    ]
+    assert answer.txn.header.type == Op.multi
+    assert answer.txn.digest is not None
+    assert answer.txn.digest.tree_digest == rig.tree.digest, "unchanged, but logged"
+
+
+def test_a_multi_to_the_byte(rig: Rig) -> None:
+    answer = rig.do(
+        Op.multi,
+        [
+            (Op.create, create(b"/x")),
+            (Op.createContainer, create(b"/c", 4)),
+            (Op.delete, c.DeleteRequest(b"/a", -1)),
+            (Op.check, c.CheckVersionRequest(b"/b", 0)),
+            (Op.setData, c.SetDataRequest(b"/b", b"", -1)),
+        ],
+    )
+    nodes = rig.tree.nodes
+    fine = b"\0" + bytes(4)
+    shown = nodes[b"/c"][4:]
+    assert answer.body == (
+        b"\0\0\0\x01" + fine + b"\0\0\0\2/x"
+        + b"\0\0\0\x0f" + fine + b"\0\0\0\2/c" + shown[:-24] + bytes(8) + shown[-16:]
+        + b"\0\0\0\x02" + fine
+        + b"\0\0\0\x0d" + fine
+        + b"\0\0\0\x05" + fine + nodes[b"/b"][4:]
+        + b"\xff\xff\xff\xff" + b"\1" + b"\xff\xff\xff\xff"
+    )  # fmt: skip
+
+
+def test_rollback_of_acls_containers_and_counts(rig: Rig) -> None:
+    guard = [ACL(1, "world", "anyone")]
+    failed = rig.prepare(
+        Op.multi,
+        [
+            (Op.delete, c.DeleteRequest(b"/b", -1)),
+            (Op.create, c.CreateRequest(b"/b", b"", guard, 0)),
+            (Op.createContainer, create(b"/a/c", 4)),
+            (Op.create, create(b"/a/s-", 2)),
+            (Op.setData, c.SetDataRequest(b"/b", b"", -1)),
+        ],
+    )
+    assert not rig.view.records
+    assert not rig.view.acls
+    assert not rig.view.deleted
+    results = rig.commit(failed).results()
+    assert [result.err for _, result in results] == [0, 0, 0, 0, Code.NOAUTH]
+    assert not rig.tree.containers
+    assert rig.do(Op.setData, c.SetDataRequest(b"/b", b"", -1)).err == 0
+    assert rig.do(Op.create, create(b"/a/s-", 2)).record(Op.create).path == b"/a/s-0000000000"
+    assert rig.tree.digest == sum(node_digest(p, r) for p, r in rig.tree.nodes.items())
+
+
+def test_a_dead_session_fails_at_the_first_part(rig: Rig) -> None:
+    rig.me.session.closing = True
+    items = [
+        (Op.check, c.CheckVersionRequest(b"/none", 0)),
+        (Op.delete, c.DeleteRequest(b"/a", -1)),
+    ]
+    errors = [result.err for _, result in rig.do(Op.multi, items).results()]
+    assert errors == [Code.SESSIONEXPIRED, Code.RUNTIMEINCONSISTENCY]
+
+
+@pytest.mark.parametrize("cut", [0, 3, 9, 12, 24])
+def test_a_multi_cut_short_is_refused_with_a_zxid(rig: Rig, cut: int) -> None:
+    whole = encode_request([(Op.delete, c.DeleteRequest(b"/a", -1))])
+    before = rig.role.proposed
+    answer = rig.commit(rig.prep.prepare(rig.me, 1, Op.multi, whole[:cut]))
+    assert (answer.err, answer.zxid) == (Code.MARSHALLINGERROR, before + 1)
+    assert answer.txn.record.err == Code.MARSHALLINGERROR
+    assert b"/a" in rig.tree.nodes
