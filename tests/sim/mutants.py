@@ -40,9 +40,9 @@ def acknowledge_before_the_disk(patch: pytest.MonkeyPatch) -> None:
     durable = SimServer._durable
 
     def late(self: SimServer, ready: Ready) -> None:
-        persisted, self.core.persisted = self.core.persisted, lambda zxid: None  # type: ignore[method-assign]
-        durable(self, ready)
-        self.core.persisted = persisted  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as told:
+            told.setattr(self.core, "persisted", lambda zxid: None)
+            durable(self, ready)
 
     patch.setattr(SimServer, "_durable", late)
 
@@ -157,6 +157,12 @@ def log_another_write(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Prep, "prepare", twisted)
 
 
+def write_after_the_end(patch: pytest.MonkeyPatch) -> None:
+    """A session that is being closed may still write."""
+    patch.setattr(Writes, "_check_session", lambda self, requester: None)
+    patch.setattr(SessionTracker, "mark_closing", lambda self, session_id: None)
+
+
 # the mutant -> names of the checkers of which one must see it
 MUTANTS: dict[Break, tuple[str, ...]] = {
     fsync_lies: ("Durability", "the server does not start"),
@@ -173,4 +179,5 @@ MUTANTS: dict[Break, tuple[str, ...]] = {
     skip_zxids: ("Contiguity", "AssertionError", "History"),
     ignore_versions: ("Outcomes",),
     log_another_write: ("Origin",),
+    write_after_the_end: ("Sessions", "Durability"),
 }

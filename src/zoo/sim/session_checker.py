@@ -87,7 +87,7 @@ class Sessions(Checker):
                 self.violated(f"session 0x{session_id:x} is opened again")
         elif header.type == Op.closeSession:
             self._closed(txn)
-        elif session_id and header.type != Op.error:
+        elif session_id and not _does_nothing(txn):
             if not self.history.was_open(session_id, header.zxid):
                 self.violated(f"{header} by a session that is not open")
         elif header.type == Op.deleteContainer and not header.client_id:
@@ -149,3 +149,11 @@ class Sessions(Checker):
         left = [path for path, state in self.history.tree().items() if state.stat.ephemeral_owner]
         if left:
             self.violated(f"ephemerals outlive all sessions: {left}")
+
+
+def _does_nothing(txn: LoggedTxn) -> bool:
+    """A refusal, or a multi of no parts or of refused ones."""
+    if txn.header.type == Op.multi:
+        parts = txn.record.txns
+        return not parts or any(part.type == Op.error for part in parts)
+    return txn.header.type == Op.error

@@ -99,6 +99,8 @@ class Workload:
             client.hang_up()
         elif choice < 0.007:
             client.submit(Op.closeSession, None)
+            for _ in range(rng.choice((0, 1, 3))):  # what comes too late must not be done
+                client.submit(*self.request())
             return
         elif choice < 0.009:
             client.fall_silent()

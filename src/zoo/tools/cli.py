@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -29,19 +29,16 @@ def _show_version(context: click.Context, _param: click.Parameter, wanted: bool)
 
 
 class _Lazy(click.Group):
-    """Commands in modules of their own, imported when they are wanted."""
-
-    _MODULES: ClassVar[dict[str, str]] = {"simulate": "zoo.tools.simulate"}
+    """Commands with modules of their own, imported when they are wanted."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), *self._MODULES])
+        return sorted([*super().list_commands(context), "simulate"])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in self._MODULES:
-            from importlib import import_module
+        if name == "simulate":
+            from zoo.tools.simulate import simulate
 
-            command: click.Command = getattr(import_module(self._MODULES[name]), name)
-            return command
+            return simulate
         return super().get_command(context, name)
 
 
