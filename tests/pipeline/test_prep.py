@@ -20,6 +20,10 @@ from zoo.pipeline.prep import blob
 from zoo.tree.record import node_digest, stat_of
 
 GUARD = [ACL(31, "world", "anyone"), ACL(1, "ip", "10.0.0.1")]
+LONE = [
+    *(Op.create, Op.create2, Op.createContainer, Op.createTTL),
+    *(Op.setData, Op.delete, Op.setACL),
+]
 
 
 @pytest.fixture
@@ -84,7 +88,7 @@ def test_every_decodable_request_takes_a_zxid(rig: Rig) -> None:
     assert rig.do(Op.setData, c.SetDataRequest(b"/a", b"", -1)).zxid == before + 2
 
 
-@pytest.mark.parametrize("op", [Op.create, Op.createTTL, Op.setData, Op.delete, Op.setACL])
+@pytest.mark.parametrize("op", LONE)
 def test_undecodable_requests_spend_none(rig: Rig, op: Op) -> None:
     before = rig.role.proposed
     with pytest.raises(JuteError):
@@ -92,7 +96,7 @@ def test_undecodable_requests_spend_none(rig: Rig, op: Op) -> None:
     assert rig.role.proposed == before
 
 
-@pytest.mark.parametrize("op", [Op.create, Op.setData, Op.delete, Op.setACL])
+@pytest.mark.parametrize("op", LONE)
 def test_a_null_path_is_refused_with_a_zxid(rig: Rig, op: Op) -> None:
     answer = rig.commit(rig.prep.prepare(rig.me, 1, op, b"\xff\xff\xff\xff" + bytes(20)))
     assert answer.err == Code.MARSHALLINGERROR
@@ -155,3 +159,46 @@ def test_reconfig_reads_its_body_first(rig: Rig) -> None:
         rig.prep.prepare(rig.me, 1, Op.reconfig, b"")
     body = encode(c.ReconfigRequest(None, None, None, 0))
     assert rig.commit(rig.prep.prepare(rig.me, 1, Op.reconfig, body)).err == Code.RECONFIGDISABLED
+
+
+def test_a_refusal_to_the_byte(rig: Rig) -> None:
+    proposal = rig.prep.prepare(rig.me, -7, Op.delete, encode(c.DeleteRequest(b"/none", -1)))
+    no_node = b"\xff\xff\xff\x9b"
+    assert proposal.zxid == 2
+    assert proposal.reply == b"\0\0\0\x10" + b"\xff\xff\xff\xf9" + bytes(7) + b"\2" + no_node
+    origin: object = proposal.origin
+    assert origin is rig.me
+    assert not proposal.edits
+    rig.commit(proposal)
+    assert rig.entries[2] == (
+        bytes(7) + b"\x51" + b"\xff\xff\xff\xf9" + bytes(7) + b"\2"
+        + WALL.to_bytes(8, "big") + b"\xff\xff\xff\xff" + no_node
+    )  # fmt: skip
+
+
+def test_an_ephemeral_sequence_to_the_byte(rig: Rig) -> None:
+    answer = rig.do(Op.create, c.CreateRequest(b"/n", b"abc", OPEN, 3))
+    path = b"\0\0\0\x0c/n0000000001"  # after /a; /zookeeper was never created
+    assert answer.body == path
+    assert rig.entries[answer.zxid] == (
+        bytes(7) + b"\x51" + bytes(3) + b"\2" + bytes(7) + b"\2" + WALL.to_bytes(8, "big")
+        + b"\0\0\0\1" + path + b"\0\0\0\3abc"
+        + b"\0\0\0\1" + b"\0\0\0\x1f" + b"\0\0\0\5world" + b"\0\0\0\6anyone"
+        + b"\1" + b"\0\0\0\2"
+        + b"\0\0\0\2" + rig.tree.digest.to_bytes(8, "big")
+    )  # fmt: skip
+
+
+def test_the_reaper_speaks_for_nobody(rig: Rig) -> None:
+    rig.do(Op.createContainer, c.CreateRequest(b"/box", b"", OPEN, 4))
+    reaped, refused = rig.prep.delete_container(b"/box"), rig.prep.delete_container(b"/box")
+    for proposal, kind in ((reaped, Op.deleteContainer), (refused, Op.error)):
+        assert proposal.origin is None
+        header = rig.commit(proposal).txn.header
+        assert (header.client_id, header.cxid, header.type) == (0, 0, kind)
+
+
+def test_a_null_list_of_acls_is_an_empty_one(rig: Rig) -> None:
+    payload = b"\0\0\0\2/b" + b"\0\0\0\1d" + b"\xff\xff\xff\xff" + bytes(4)
+    answer = rig.commit(rig.prep.prepare(rig.me, 1, Op.create, payload))
+    assert answer.err == Code.INVALIDACL
