@@ -202,3 +202,13 @@ def test_a_null_list_of_acls_is_an_empty_one(rig: Rig) -> None:
     payload = b"\0\0\0\2/b" + b"\0\0\0\1d" + b"\xff\xff\xff\xff" + bytes(4)
     answer = rig.commit(rig.prep.prepare(rig.me, 1, Op.create, payload))
     assert answer.err == Code.INVALIDACL
+
+
+def test_a_negative_length_that_points_at_an_acl_from_behind(rig: Rig) -> None:
+    """An index before the beginning would count from the end, where there is an open ACL."""
+    acl = b"\0\0\0\1" + b"\0\0\0\x1f" + b"\0\0\0\5world" + b"\0\0\0\6anyone"
+    path = b"\0\0\0\2/b"
+    length = -(len(acl) + 4) - (len(path) + 4)
+    payload = path + length.to_bytes(4, "big", signed=True) + b"data" + acl + bytes(4)
+    with pytest.raises(JuteError):
+        rig.prep.prepare(rig.me, 1, Op.create, payload)

@@ -344,3 +344,25 @@ def test_unknown_modes_and_types_of_watches(rig: Rig, mode: int) -> None:
     ):
         assert rig.read(op, record) == Code.MARSHALLINGERROR
     assert len(rig.tree.watches) == 0
+
+
+def test_the_root_has_two_names(rig: Rig) -> None:
+    """Java keeps it as "" and as "/"."""
+    rig.do(Op.setACL, c.SetACLRequest(b"/", [ACL(31, "ip", "127.0.0.1")], -1))
+    for op, record in (
+        (Op.getData, lambda path: c.GetDataRequest(path, False)),
+        (Op.exists, lambda path: c.ExistsRequest(path, False)),
+        (Op.getACL, c.GetACLRequest),
+        (Op.getChildren, lambda path: c.GetChildrenRequest(path, False)),
+        (Op.getChildren2, lambda path: c.GetChildren2Request(path, False)),
+        (Op.getAllChildrenNumber, c.GetAllChildrenNumberRequest),
+    ):
+        assert body(rig, op, record(b"")) == body(rig, op, record(b"/"))
+    body(rig, Op.setWatches, c.SetWatches(rig.tree.last_zxid, [b""], [], []))
+    assert rig.me.events == []
+
+
+def test_get_acl_and_children2_do_not_show_the_mark_either(rig: Rig) -> None:
+    assert rig.read(Op.getACL, c.GetACLRequest(b"/ttl")).stat.ephemeral_owner == 0
+    children = rig.read(Op.getChildren2, c.GetChildren2Request(b"/ttl", False))
+    assert children.stat.ephemeral_owner == 0

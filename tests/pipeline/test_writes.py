@@ -296,6 +296,7 @@ def test_the_permission_needed(rig: Rig) -> None:
         (2, b"/a", Op.setData, c.SetDataRequest(b"/a", b"", -1)),
         (4, b"/a", Op.create, create(b"/a/new")),
         (8, b"/a", Op.delete, c.DeleteRequest(b"/a/b", -1)),
+        (1, b"/a", Op.multi, [(Op.check, c.CheckVersionRequest(b"/a", -1))]),
         (16, b"/a", Op.setACL, c.SetACLRequest(b"/a", OPEN, -1)),
     ]
     root = Requester()
@@ -304,7 +305,9 @@ def test_the_permission_needed(rig: Rig) -> None:
         for perms, code in ((31 & ~perm, Code.NOAUTH), (perm, 0)):
             acl = [ACL(perms, "world", "anyone")]
             assert rig.do(Op.setACL, c.SetACLRequest(guarded, acl, -1), root).err == 0
-            assert rig.do(op, record).err == code
+            answer = rig.do(op, record)
+            failed = op == Op.multi and answer.results()[0][0] == Op.error
+            assert (answer.results()[0][1].err if failed else answer.err) == code
 
 
 # --- kinds of creates
