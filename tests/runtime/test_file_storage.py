@@ -15,7 +15,7 @@ from tests.persistence.history import ROOT, entry, log_bytes, record, snapshot_b
 from zoo.persistence.recovery import Recovery
 from zoo.persistence.storage import StorageFailed
 from zoo.persistence.txn_log import HEADER_SIZE, encode_entry
-from zoo.runtime.file_storage import Files, FileStorage
+from zoo.runtime.file_storage import SNAPSHOT_SYNC_BYTES, Files, FileStorage
 
 MARGIN = 4096
 
@@ -318,7 +318,6 @@ def test_a_snapshot_appears_when_it_is_committed(tmp_path: Path, compression: st
     writer = storage.begin_snapshot(16)
     for start in range(0, len(content), 50_000):
         writer.write(content[start : start + 50_000])
-    writer.sync()
     assert storage.snapshots() == []
     name = writer.commit()
     assert name == "snapshot.10" + (f".{compression}" if compression else "")
@@ -395,3 +394,21 @@ def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     process.kill()
     process.communicate()
     FileStorage(tmp_path, tmp_path).close()
+
+
+def test_a_big_snapshot_reaches_the_disk_bit_by_bit(tmp_path: Path) -> None:
+    """One fsync of all of it at the end would hold up the log's."""
+    calls: list[int] = []
+
+    class Counting(Files):
+        def fdatasync(self, fd: int) -> None:
+            calls.append(fd)
+            super().fdatasync(fd)
+
+    storage = FileStorage(tmp_path, tmp_path, files=Counting())
+    writer = storage.begin_snapshot(7)
+    for _ in range(40):
+        writer.write(bytes(SNAPSHOT_SYNC_BYTES // 10))
+    assert len(calls) == 4
+    writer.commit()
+    storage.close()

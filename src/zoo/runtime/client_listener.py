@@ -53,7 +53,10 @@ class ClientLink:
 
 
 class ClientListener:
-    """Listening sockets and all client links. `begin_turn` and `end_turn` are the driver's."""
+    """Listening sockets and all client links.
+
+    The callbacks are the driver's: a turn begins, it ends, and no more input is ready.
+    """
 
     def __init__(
         self,
@@ -61,11 +64,13 @@ class ClientListener:
         sockets: list[socket.socket],
         begin_turn: Callable[[], None],
         end_turn: Callable[[], None],
+        all_read: Callable[[], None],
     ) -> None:
         self.core = core
         self.epoll = select.epoll()
         self._begin_turn = begin_turn
         self._end_turn = end_turn
+        self._all_read = all_read
         self._links: dict[int, ClientLink] = {}
         self._of: dict[ClientConnection, ClientLink] = {}
         self._extra: dict[int, Callable[[], None]] = {}
@@ -91,7 +96,7 @@ class ClientListener:
         for _ in range(_ROUNDS):
             events = poll(0, _MAX_EVENTS)
             if not events:
-                return
+                break
             self._begin_turn()
             for fd, mask in events:
                 link = links.get(fd)
@@ -105,6 +110,7 @@ class ClientListener:
                 elif fd in self._listening:
                     self._accept(self._listening[fd])
             self._end_turn()
+        self._all_read()
 
     def _attend(self, link: ClientLink, mask: int) -> None:
         """More than bytes to read: room to send, or the other side is gone."""

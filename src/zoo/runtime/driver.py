@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 10.0
 _THREADS_END_SECONDS = 2.0
 _DISK_SILENCE_SECONDS = 5.0
+_FULL_BATCH = 256  # transactions
 _MAX_SNAPSHOT_BACKLOG = 64  # chunks of at most 64 KiB that may wait for the disk
 
 
@@ -46,7 +47,9 @@ class Driver:
         self.core = core
         self.storage = storage
         self.disk = LogDisk(storage)
-        self.listener = ClientListener(core, sockets, self._begin_turn, self._end_turn)
+        self.listener = ClientListener(
+            core, sockets, self._begin_turn, self._end_turn, self._all_read
+        )
         self.listener.watch(self.disk.eventfd, self._disk_done)
         self.background = Background(self._background_failed)
         self._loop = asyncio.get_running_loop()
@@ -156,8 +159,15 @@ class Driver:
             for connection in dirty:
                 if connection.dirty:
                     flush(connection)
+        # A batch that is worth its fsync goes at once; a smaller one waits until all that is ready
+        # has been read, or two clients would share an fsync where sixteen could.
+        if not self.disk.busy and core.undurable >= _FULL_BATCH:
+            self._all_read()
+
+    def _all_read(self) -> None:
+        """Hand the disk its next batch."""
         if not self.disk.busy:
-            ready = core.ready()
+            ready = self.core.ready()
             if ready is not None:
                 self.disk.submit(ready)
 
@@ -189,6 +199,7 @@ class Driver:
             self.core.tick()
             self.listener.tick()
             self._end_turn()
+            self._all_read()
             self._watch_disk()
         except BaseException as failure:
             self._finish(failure)

@@ -306,6 +306,10 @@ class FileStorage:
         self._locks.clear()
 
 
+# How much of a snapshot may wait in the page cache: a log's fsync can have to wait for all of it.
+SNAPSHOT_SYNC_BYTES = 2 * 1024 * 1024
+
+
 class FileSnapshotWriter:
     """One snapshot under a temporary name; see SnapshotWriter."""
 
@@ -315,15 +319,15 @@ class FileSnapshotWriter:
         self._name = name
         self._fd = fd
         self._position = 0
+        self._synced = 0
         self._compressor = compressor(storage._compression)
 
     def write(self, chunk: bytes) -> None:
         self._out(self._compressor.compress(chunk))
-
-    def sync(self) -> None:
-        """Push to the disk what was written, so that commit has less left to do. Blocks."""
-        with self._storage._write("fsync", self._path):
-            self._storage._files.fdatasync(self._fd)
+        if self._position - self._synced >= SNAPSHOT_SYNC_BYTES:
+            self._synced = self._position
+            with self._storage._write("fsync", self._path):
+                self._storage._files.fdatasync(self._fd)
 
     def commit(self) -> str:
         self._out(self._compressor.flush())

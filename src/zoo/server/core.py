@@ -244,6 +244,11 @@ class ServerCore:
         """Let the connection go on with what it has received, once the present call is over."""
         self._resuming.append(connection)
 
+    @property
+    def undurable(self) -> int:
+        """How many transactions wait for the next Ready."""
+        return self.role.waiting
+
     def ready(self) -> Ready | None:
         """What to make durable next; see zoo.zab.ready for what the driver owes."""
         ready = self.role.ready()

@@ -51,6 +51,11 @@ class Standalone:
         """Begin a new log file with the next Ready: a snapshot is being taken."""
         self._roll = True
 
+    @property
+    def waiting(self) -> int:
+        """How many transactions the next Ready would have."""
+        return len(self._entries)
+
     def ready(self) -> Ready | None:
         """The next batch for the disk; None while the last one is not durable or nothing is new."""
         if not self._entries or self.handed != self.persisted:
