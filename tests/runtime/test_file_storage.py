@@ -408,7 +408,7 @@ def test_a_big_snapshot_reaches_the_disk_bit_by_bit(tmp_path: Path) -> None:
     storage = FileStorage(tmp_path, tmp_path, files=Counting())
     writer = storage.begin_snapshot(7)
     for _ in range(40):
-        writer.write(bytes(SNAPSHOT_SYNC_BYTES // 10))
+        writer.write(bytes(SNAPSHOT_SYNC_BYTES // 10 + 1))
     assert len(calls) == 4
     writer.commit()
     storage.close()
