@@ -193,7 +193,7 @@ class ClientConnection:
             if self.closing or self.paused or size > max_unsent:
                 break
         self.out_size = size
-        core.count_requests(self, count, sent, op, xid)
+        core.count_requests(self, count, sent if out else 0, op, xid)
         if out and not self.dirty:
             self.mark_dirty()
         if size > max_unsent:
@@ -311,6 +311,8 @@ class ClientConnection:
         self.send(reply_frame(xid, zxid, err, body))
 
     def send(self, data: bytes) -> None:
+        if self.closing:  # behind a gap, perhaps: see abort
+            return
         self.out.append(data)
         size = len(data)
         self.out_size += size
