@@ -8,6 +8,7 @@ ZooKeeper are looked for in ZOO_JAVA_PEER (default /tmp/zookeeper-3.9.5): `lib/*
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -93,6 +94,20 @@ def wait_until(condition: Callable[[], T], deadline: float, what: str, pause: fl
         time.sleep(pause)
 
 
+def wait_out(seconds: float) -> None:
+    """Let load or an attack run for a while. Never to wait for a result: that is wait_until."""
+    time.sleep(seconds)
+
+
+def wait_and_watch_memory(pid: int, seconds: float) -> int:
+    """The largest resident memory seen in so many seconds, in bytes."""
+    peak, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        peak = max(peak, resident_bytes(pid))
+        time.sleep(0.02)
+    return peak
+
+
 def four_letter(port: int, word: str, timeout: float = 10.0) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout) as link:
         link.sendall(word.encode())
@@ -120,6 +135,11 @@ def wait_for_port(
         return serving(port)
 
     wait_until(ready, deadline, f"a server on port {port}")
+
+
+def die_with_parent() -> None:
+    """In a new child: be killed when the test process ends, however it ends (Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def resident_bytes(pid: int) -> int:
@@ -193,7 +213,12 @@ class Server:
         command = server_command(self.kind, self.config(), self.properties)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         try:
             wait_for_port(self.port, self.process, deadline)

@@ -28,7 +28,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.interop.harness import free_port, repo_root, server_command, wait_for_port
+from tests.interop.harness import (
+    die_with_parent,
+    free_port,
+    repo_root,
+    server_command,
+    wait_for_port,
+)
 
 BASELINE = Path(__file__).with_name("kazoo_baseline.txt")
 SERVER_ENV = "ZOO_INTEROP_SERVER"
@@ -104,7 +110,10 @@ def _run(server: Any) -> None:
     config.write_text(_zoo_cfg(server))
     with Path(server.working_path, "zookeeper.log").open("ab") as log:
         server.process = subprocess.Popen(
-            server_command(os.environ[SERVER_ENV], config), stdout=log, stderr=log
+            server_command(os.environ[SERVER_ENV], config),
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,
         )
     server._running = True
 

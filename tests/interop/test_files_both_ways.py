@@ -81,6 +81,7 @@ def round_trip(server: Server, how: str, root: bytes) -> None:
 def test_same_state_from_the_log(server: Server, first: str, how: str) -> None:
     server.become(first).start()
     round_trip(server, how, b"/r")
+    assert server.kind == first  # there and back
 
 
 @pytest.mark.parametrize("compression", COMPRESSION)

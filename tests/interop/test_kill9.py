@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop import session as s
-from tests.interop.harness import KINDS, Server
+from tests.interop.harness import KINDS, Server, wait_out
 from tests.interop.raw_client import LinkClosed, Silence, buffer
 from tests.interop.session import Session, dump
 
@@ -196,7 +196,7 @@ def one_round(server: Server, number: int, chance: random.Random, totals: Totals
     threads = [threading.Thread(target=writer.run, daemon=True) for writer in writers]
     for thread in threads:
         thread.start()
-    time.sleep(chance.uniform(0.02, 0.8))  # the moment of the kill
+    wait_out(chance.uniform(0.02, 0.8))  # the moment of the kill
     server.kill()
     for thread in threads:
         thread.join(60)

@@ -27,7 +27,7 @@ import pytest
 
 from tests.interop import harness, raw_client
 from tests.interop import session as s
-from tests.interop.harness import Server
+from tests.interop.harness import Server, wait_out
 from tests.interop.raw_client import INT, framed, header
 from tests.interop.session import Session
 
@@ -124,7 +124,7 @@ def measure_snapshot(server: Server, deadline: float = 300.0) -> Row:
     """Make the server take a snapshot (its snapCount is small) and watch a client meanwhile."""
     quiet = 1.0
     with Probe(server.port) as before:
-        time.sleep(2)  # what the probe sees without a snapshot
+        wait_out(2)  # what the probe sees without a snapshot
     known, writer = snapshots(server), Session(server.port, 60000, wait_s=120)
     path = writer.create(b"/trigger-", b"", s.SEQUENTIAL)[0]
     with Probe(server.port) as during:
@@ -137,7 +137,7 @@ def measure_snapshot(server: Server, deadline: float = 300.0) -> Row:
         seen = snapshots(server)
         while time.monotonic() < changed + quiet:
             assert time.monotonic() < end, "the snapshot does not end"
-            time.sleep(0.02)
+            wait_out(0.02)
             now = snapshots(server)
             if now != seen:
                 seen, changed = now, time.monotonic()
@@ -227,7 +227,7 @@ def measure_sessions(server: Server, count: int) -> Row:
         row = {"open sessions/s": count / (time.monotonic() - began)}
         row["bytes per session"] = (server.resident() - empty) / count
         with Probe(server.port) as probe:
-            time.sleep(2)  # idle sessions beside one busy one
+            wait_out(2)  # idle sessions beside one busy one
         row["longest get ms, idle sessions"] = probe.get_ms
         ask = framed(header(1, s.GET_DATA) + raw_client.buffer(b"/watched") + b"\1")
         for link in links:
