@@ -232,3 +232,17 @@ def test_exactly_one_event_too_many(small_backlog: int) -> None:
         answers = client.ask(GET, (Op.setWatches, SetWatches(0, [], [b"/a"] * count, [])))
         assert client.is_open == bool(answers)
     assert not client.is_open
+
+
+def test_the_header_of_a_list_may_be_too_much(small_backlog: int) -> None:
+    """Neither the list without its header goes out then, nor is it counted."""
+    server, client = serving()
+    server.core.max_unsent = 1 << 20
+    client.ask(*((Op.create, create(b"/%0200d" % i)) for i in range(30)))
+    children = (Op.getChildren, GetChildrenRequest(b"/", False))
+    client.reads = False
+    client.send(request(1, *GET) + request(2, *children) + request(3, *children) + request(4, *GET))
+    assert client.connection.closing
+    assert client.connection.out == []
+    client.read_on()
+    assert client.take() == b""

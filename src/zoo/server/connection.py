@@ -326,6 +326,8 @@ class ClientConnection:
 
     def _reply_read(self, xid: int, zxid: int, op: int, body: bytes) -> None:
         self.send(pack_reply(REPLY_SIZE + len(body), xid, zxid, 0))
+        if self.closing:  # that was too much
+            return
         self.out.append(body)
         self.out_size += len(body)
         self.core.note_read(len(body))
@@ -334,13 +336,9 @@ class ClientConnection:
 
     def _check_backlog(self) -> None:
         self._owned = min(self._owned, self.out_size)
-        if self._owned > MAX_BACKLOG and not self.closing:
-            log.warning(
-                "closing %s: it leaves %d bytes of replies and events unread, %d are allowed",
-                self.peer,
-                self.out_size,
-                MAX_BACKLOG,
-            )
+        if self._owned > MAX_BACKLOG:
+            text = "closing %s: it leaves %d bytes of replies and events unread, %d are allowed"
+            log.warning(text, self.peer, self.out_size, MAX_BACKLOG)
             self.abort()
 
     def mark_dirty(self) -> None:
