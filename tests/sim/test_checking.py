@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.sim.entries import created, opened
-from zoo.sim.checking import Checker, Checkers, Violation
+from zoo.sim.checking import Checker, Checkers, Stalls, Violation
 from zoo.sim.schedule import Schedule
 from zoo.zab.ready import Ready
 
@@ -76,3 +76,14 @@ def test_a_violation_names_its_checker() -> None:
     _, notes = checkers()
     with pytest.raises(Violation, match=r"^Notes: what"):
         notes.violated("what")
+
+
+def test_stalls() -> None:
+    stalls = Stalls()
+    stalls.add(100, 50)
+    stalls.add(300, 100)
+    assert stalls.within(0, 500) == (2, 150)
+    assert stalls.within(120, 320) == (2, 50)
+    assert stalls.within(150, 300) == (0, 0)
+    stalls.cut(350)
+    assert stalls.within(0, 500) == (2, 100)

@@ -22,7 +22,7 @@ from zoo.jute.records import Stat
 from zoo.jute.schema import decode
 from zoo.jute.txns import LoggedTxn
 from zoo.server.core import ServerCore
-from zoo.sim.checking import Checker
+from zoo.sim.checking import Checker, Stalls
 from zoo.sim.client import Request, SimClient, State
 from zoo.sim.history import History, NodeState, is_session
 from zoo.sim.schedule import Schedule
@@ -209,10 +209,13 @@ class Progress(Checker):
     def __init__(self, history: History, schedule: Schedule) -> None:
         super().__init__(history, schedule)
         self._asked: dict[SimClient, deque[int]] = {}
-        self._lame: list[tuple[int, int]] = []
+        self._stalls = Stalls()
 
     def stalled(self, duration_us: int) -> None:
-        self._lame.append((self.schedule.now, duration_us))
+        self._stalls.add(self.schedule.now, duration_us)
+
+    def recovered(self, core: ServerCore) -> None:
+        self._stalls.cut(self.schedule.now)
 
     def connected(self, client: SimClient, response: Any) -> None:
         self._asked[client] = deque()
@@ -232,7 +235,7 @@ class Progress(Checker):
         now = self.schedule.now
         for client, asked in self._asked.items():
             if asked and now - asked[0] > self.PATIENCE and client.state is State.CONNECTED:
-                waited = now - asked[0] - sum(d for start, d in self._lame if start >= asked[0])
+                waited = now - asked[0] - self._stalls.within(asked[0], now)[1]
                 if waited > self.PATIENCE:
                     self.violated(f"{client} waits for an answer since {waited // 1000} ms")
 

@@ -24,6 +24,26 @@ class Violation(AssertionError):
     """The server broke a promise; the text says which and how it was seen."""
 
 
+class Stalls:
+    """When the server stood still."""
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int]] = []
+
+    def add(self, start: int, duration: int) -> None:
+        self._spans.append((start, start + duration))
+
+    def cut(self, moment: int) -> None:
+        """A new server has started: the stall of the old one is over."""
+        self._spans = [(start, min(end, moment)) for start, end in self._spans]
+
+    def within(self, since: int, until: int) -> tuple[int, int]:
+        """(number, total duration) of what lies between two moments."""
+        parts = [min(end, until) - max(start, since) for start, end in self._spans]
+        parts = [part for part in parts if part > 0]
+        return len(parts), sum(parts)
+
+
 class Checker:
     """One promise. All times are virtual microseconds."""
 

@@ -13,7 +13,7 @@ from collections import deque
 from zoo.jute.operations import Op
 from zoo.jute.txns import LoggedTxn
 from zoo.server.core import ServerCore
-from zoo.sim.checking import Checker
+from zoo.sim.checking import Checker, Stalls
 from zoo.sim.client import Request, SimClient
 from zoo.sim.history import History
 from zoo.sim.schedule import Schedule
@@ -30,7 +30,7 @@ class Sessions(Checker):
         super().__init__(history, schedule)
         self._heard: dict[int, deque[int]] = {}
         self._served: dict[int, int] = {}  # when the server last worked for it, heard or not
-        self._stalls: list[tuple[int, int]] = []
+        self._stalls = Stalls()
         self._started = 0
         self._closing: dict[int, None] = {}
         self._refused: dict[int, str] = {}
@@ -46,11 +46,12 @@ class Sessions(Checker):
         moments.append(self.schedule.now)
 
     def stalled(self, duration_us: int) -> None:
-        self._stalls.append((self.schedule.now, duration_us))
+        self._stalls.add(self.schedule.now, duration_us)
 
     def recovered(self, core: ServerCore) -> None:
         """Nobody knows when clients were last heard: all have their whole timeout again."""
         self._started = self.schedule.now
+        self._stalls.cut(self._started)
         self._interval_ms = core.sessions.interval
         self._max_step_ms = core.config.tick_time_ms // 2
         for session_id in self.history.live_sessions():
@@ -74,9 +75,8 @@ class Sessions(Checker):
         """Silence up to `moment` without stalls, and what the server may charge for the stalls."""
         known = [t for t in self._heard.get(session_id, ()) if t <= moment]
         since = max(self._started, served, known[-1] if known else 0)
-        stalls = [d for start, d in self._stalls if since <= start < moment]
-        silence = (moment - since - sum(stalls)) // 1000
-        return silence, len(stalls) * self._max_step_ms
+        count, duration = self._stalls.within(since, moment)
+        return (moment - since - duration) // 1000, count * self._max_step_ms
 
     def logged(self, txn: LoggedTxn) -> None:
         header = txn.header

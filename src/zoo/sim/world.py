@@ -22,7 +22,7 @@ from zoo.persistence.txn_log import CorruptLog
 from zoo.sim import checkers as promises
 from zoo.sim.checking import Checker, Checkers, Violation
 from zoo.sim.client import SimClient
-from zoo.sim.disk import Faults
+from zoo.sim.disk import Faults, MemoryStorage
 from zoo.sim.history import History
 from zoo.sim.network import Link
 from zoo.sim.outcomes import Outcomes
@@ -129,6 +129,7 @@ class World:
         self._sink = trace
         self._restarting = False
         self._quiet = False
+        self._damaged: dict[str, None] = {}
         self.server = server_class(
             self.schedule,
             self._fork(),
@@ -263,7 +264,20 @@ class World:
         self.trace("the power fails" if power else "the server is killed")
         self.crashes += 1
         self.server.crash(power=power)
+        if power and self.rng.random() < 0.3:
+            self._damage_snapshot()
         self._restart_later()
+
+    def _damage_snapshot(self) -> None:
+        """The newest snapshot rots; there is an older one, and the logs from there on."""
+        disk = self.server.disk
+        snapshots = [s for s in MemoryStorage(disk).snapshots() if s.name not in self._damaged]
+        disk.kill()
+        if len(snapshots) > 1:
+            name = snapshots[-1].name
+            self.trace(f"a bit of {name} flips")
+            disk.flip_bit(name, self.rng)
+            self._damaged[name] = None
 
     def _restart_later(self) -> None:
         if self._restarting:
