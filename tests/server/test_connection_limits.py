@@ -238,7 +238,9 @@ def test_the_header_of_a_list_may_be_too_much(small_backlog: int) -> None:
     """Neither the list without its header goes out then, nor is it counted."""
     server, client = serving()
     server.core.max_unsent = 1 << 20
-    client.ask(*((Op.create, create(b"/%0200d" % i)) for i in range(30)))
+    for i in range(30):
+        client.ask((Op.create, create(b"/%0200d" % i)))
+    assert client.is_open
     children = (Op.getChildren, GetChildrenRequest(b"/", False))
     client.reads = False
     client.send(request(1, *GET) + request(2, *children) + request(3, *children) + request(4, *GET))

@@ -253,8 +253,25 @@ def test_or_when_the_log_has_grown_by_half_to_all_of_its_limit() -> None:
     while not server.core.snapshot_due():
         client.ask((Op.setData, put(b"/", bytes(4096))))
     assert 32 << 10 < sum(map(len, server.entries)) <= (64 << 10) + 8192
+    client.ask(*[(Op.setData, put(b"/", bytes(4096)))] * 16)
     server.core.begin_snapshot()
     assert not server.core.snapshot_due()
+
+
+def test_what_is_committed_leaves_the_overlay() -> None:
+    server = Server()
+    client = server.client()
+    server.disk_works = False
+    client.ask((Op.create, create(b"/a")), (Op.setData, put(b"/a")), (Op.setData, put(b"/a")))
+    server.hand_over()
+    client.ask((Op.setData, put(b"/a", b"last")))
+    server.commit()
+    records = server.core.outstanding_view.records
+    assert list(records) == [b"/a"]
+    assert records[b"/a"] != server.tree.nodes[b"/a"]
+    server.commit()
+    assert records == {}
+    assert server.tree.nodes[b"/a"].startswith(b"\0\0\0\4last")
 
 
 def test_what_was_replayed_counts_towards_the_next_snapshot() -> None:
@@ -304,13 +321,16 @@ def test_a_snapshot_shows_its_moment_and_the_log_is_rolled() -> None:
 def test_packets_are_counted_for_the_server_and_for_each_connection() -> None:
     server = Server()
     client, other = server.client(), server.client()
+    client.ask((Op.create, create(b"/set")))
+    received_before = client.connection.stats.packets_received
     total = server.core.stats
     received, sent = total.packets_received, total.packets_sent
     stats = client.connection.stats
     before = stats.packets_sent
-    client.ask(GET_ROOT, (Op.setData, put(b"/")), GET_ROOT, Op.ping, (Op.create, create(b"/a")))
+    set_it = (Op.setData, put(b"/set"))
+    client.ask(GET_ROOT, set_it, GET_ROOT, Op.ping, (Op.create, create(b"/a")))
     assert (total.packets_received - received, total.packets_sent - sent) == (5, 5)
-    assert (stats.packets_received, stats.packets_sent - before) == (5, 5)
+    assert (stats.packets_received - received_before, stats.packets_sent - before) == (5, 5)
     assert other.connection.stats.packets_received == 0
     assert (stats.last_opcode, stats.last_cxid) == (Op.create, 5)
     assert stats.last_response_ms == NOW
@@ -328,9 +348,10 @@ def test_events_count_as_sent() -> None:
 def test_the_latency_of_writes_is_the_disks_and_that_of_reads_is_none() -> None:
     server = Server()
     client = server.client()
+    client.ask((Op.create, create(b"/set")))
     server.core.stats.reset()
     server.disk_works = False
-    client.ask(GET_ROOT, GET_ROOT, (Op.setData, put(b"/")), (Op.create, create(b"/a")))
+    client.ask(GET_ROOT, GET_ROOT, (Op.setData, put(b"/set")), (Op.create, create(b"/a")))
     server.hand_over()
     server.now += 7
     server.commit()
