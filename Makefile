@@ -55,7 +55,7 @@ interop: setup
 # A server, its disk, network and clients in virtual time: 200 worlds, checked. A failing seed prints
 # the command that replays it.
 sim: setup
-	$(BIN)/zoo simulate --seeds 0-199 --duration 60s --quiet
+	$(BIN)/zoo simulate --seeds 0-199 --duration 30s --quiet
 
 # Long campaigns: kill -9, faults, scale.
 soak: setup

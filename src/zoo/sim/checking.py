@@ -110,10 +110,18 @@ class Checkers:
         self.replies = 0
         self.events = 0
         self._handed: list[bytes] = []
+        self._listeners: dict[str, list[Callable[..., None]]] = {}
 
     def _tell(self, what: str, *arguments: Any) -> None:
-        for checker in self.all:
-            getattr(checker, what)(*arguments)
+        listeners = self._listeners.get(what)
+        if listeners is None:  # only those that override it
+            listeners = self._listeners[what] = [
+                getattr(checker, what)
+                for checker in self.all
+                if getattr(type(checker), what) is not getattr(Checker, what)
+            ]
+        for listener in listeners:
+            listener(*arguments)
 
     # --- the server
 
