@@ -247,6 +247,15 @@ def test_a_snapshot_is_due_between_half_and_all_of_snap_count() -> None:
     assert 10 < len(server.entries) - begun <= 20
 
 
+def test_a_server_that_has_not_rested_waits_for_ten_times_as_much() -> None:
+    server = Server(snapCount=20)
+    client = server.client()
+    while not server.core.snapshot_due(rested=False):
+        client.ask((Op.setData, put(b"/", b"x")))
+    assert 100 < len(server.entries) <= 201
+    assert server.core.snapshot_due()
+
+
 def test_or_when_the_log_has_grown_by_half_to_all_of_its_limit() -> None:
     server = Server(snapSizeLimitInKb=64)
     client = server.client()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,7 +69,7 @@ steps = st.one_of(
 
 @given(st.lists(steps, max_size=40))
 @settings(max_examples=300)
-def test_one_table_behaves_like_the_naive_model(script: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_a_table_behaves_like_the_naive_model(script: list[tuple[Any, ...]]) -> None:
     table: WatchManager[str] = WatchManager()
     naive = Naive()
     for name, *args in script:

@@ -52,6 +52,11 @@ class Order(Protocol):
 
     def propose(self, zxid: int, entry: bytes) -> None: ...
 
+    @property
+    def proposed(self) -> int: ...
+
+    def propose_run(self, first: int, entries: list[bytes]) -> None: ...
+
 
 def blob(data: bytes | None) -> bytes:
     """Data with its length in front."""

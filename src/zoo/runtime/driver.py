@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 _DRAIN_SECONDS = 10.0
 _THREADS_END_SECONDS = 2.0
 _DISK_SILENCE_SECONDS = 5.0
+_REST_FACTOR = 9  # a tenth of the time at most goes into snapshots
 _FULL_BATCH = 256  # transactions
 _MAX_SNAPSHOT_BACKLOG = 64  # chunks of at most 64 KiB that may wait for the disk
 
@@ -58,6 +59,7 @@ class Driver:
         self._snapshot: Iterator[bytes] | None = None
         self._writer: SnapshotWriter | None = None  # of a snapshot that is not complete yet
         self._snapshot_started = 0.0
+        self._rested_at = 0.0  # from when on a snapshot may be taken again
         self.stopping = False
         self.disk_hangs = False
         self._silence_told = False
@@ -188,8 +190,10 @@ class Driver:
         metrics.sync_processor_batch_size.add(len(done.entries))
         metrics.sync_processor_request_queued.value += len(done.entries)
         self.core.persisted(done.last_zxid)
-        if self._snapshot is None and not self.stopping and self.core.snapshot_due():
-            self.begin_snapshot()
+        if self._snapshot is None and not self.stopping:
+            rested = time.monotonic() >= self._rested_at
+            if self.core.snapshot_due(rested):
+                self.begin_snapshot()
 
     def _tick(self) -> None:
         if self._over.done():
@@ -254,6 +258,7 @@ class Driver:
 
     def _snapshot_done(self, name: str, elapsed: int) -> None:
         self._snapshot = None
+        self._rested_at = time.monotonic() + _REST_FACTOR * elapsed / 1000
         self.core.stats.metrics.snapshottime.add(elapsed)
         log.info("snapshot %s is complete after %d ms", name, elapsed)
 

@@ -140,7 +140,7 @@ class ClientConnection:
         zxid = core.tree.last_zxid
         out, waiting = self.out, self.waiting
         append = out.append
-        set_data, proposals = core.plain_sets.prepare, core.proposals
+        take_sets, proposals = core.plain_sets.take, core.proposals
         max_frame, max_unsent = core.max_frame, core.max_unsent
         limit = core.outstanding_limit
         pos, end = 0, len(buf)
@@ -175,17 +175,19 @@ class ClientConnection:
                             break
                         continue
             elif op == SET_DATA and plain:
-                proposal = set_data(self, xid, buf, pos + 12, stop)
-                if proposal is not None:
-                    waiting.append(proposal)
-                    proposals.append(proposal)
+                run, stop = take_sets(self, buf, pos, end, limit - core.outstanding)
+                if run:
+                    waiting.extend(run)
+                    proposals.extend(run)
                     pos = stop
-                    core.outstanding += 1
+                    count += len(run) - 1
+                    core.outstanding += len(run)
                     if core.outstanding >= limit:
                         core.throttle(self)
                         break
                     continue
             self.out_size = size
+            stop = pos + 4 + length
             self._request(xid, op, buf[pos + 12 : stop])
             size = self.out_size
             pos = stop

@@ -50,6 +50,9 @@ _SERVER_ID = 1  # what ZooKeeper puts into the session ids of a server without m
 DEFAULT_MAX_UNSENT = 1 << 20
 
 
+_SNAPSHOT_DELAY_FACTOR = 10
+
+
 class TooManyConnections(Exception):
     """A connection is refused; the text says which limit, its value and its key."""
 
@@ -96,7 +99,7 @@ class ServerCore:
         writes.close_session_txn = config.close_session_txn_enabled
         self.role = Standalone(tree.last_zxid)
         self.prep = Prep(writes, self.role)
-        self.plain_sets = PlainSets(self.prep)
+        self.plain_sets = PlainSets(self.prep, self.max_frame)
         self.reaper = Reaper(config, tree, self.outstanding_view.get)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
@@ -110,6 +113,7 @@ class ServerCore:
         self.digest_log: deque[tuple[int, int]] = deque(maxlen=1024)
         self._throttled: dict[ClientConnection, None] = {}
         self._resuming: list[ClientConnection] = []
+        self._settling: list[tuple[int, ClientConnection]] = []
         self._batch_began_ms = now_ms
         self._logged = 0
         self._logged_bytes = 0
@@ -210,6 +214,22 @@ class ServerCore:
         connection.session_id = session.id
         self.attached[session.id] = connection
 
+    def once_settled(self, connection: ClientConnection) -> None:
+        """Establish a session that was taken up again, but not ahead of writes that it may have
+        sent over its old connection: what it reads from now on must show them.
+        """
+        if self.proposals:
+            self._settling.append((self.role.proposed, connection))
+        elif connection.handshake is not None:
+            connection.handshake.established()
+
+    def _establish_settled(self, committed: int) -> None:
+        settled = [each for zxid, each in self._settling if zxid <= committed]
+        self._settling = [each for each in self._settling if each[0] > committed]
+        for connection in settled:
+            if connection.handshake is not None and not connection.closing:
+                connection.handshake.established()
+
     def close_session(self, origin: Any, session_id: int, cxid: int) -> Proposal:
         """Prepare the end of a session; its requests are refused from here on."""
         proposal = self.prep.close_session(origin, session_id, cxid)
@@ -282,6 +302,8 @@ class ServerCore:
         assert tree.last_zxid == committed, f"no proposal for 0x{committed:x}"
         self.stats.packets_sent += sets
         self.stats.record_updates(self.now_ms - self._batch_began_ms, before - len(proposals))
+        if self._settling:
+            self._establish_settled(committed)
         if self._throttled and not self.is_full:
             throttled, self._throttled = self._throttled, {}
             self._resuming.extend(throttled)
@@ -350,10 +372,16 @@ class ServerCore:
         limit = self.config.snap_size_limit_bytes
         self._snapshot_bytes = limit // 2 + self.rng.randrange(limit // 2) if limit > 1 else 0
 
-    def snapshot_due(self) -> bool:
-        """Has enough been logged since the last snapshot was begun?"""
-        return self._logged > self._snapshot_at or (
-            self._snapshot_bytes > 0 and self._logged_bytes > self._snapshot_bytes
+    def snapshot_due(self, rested: bool = True) -> bool:
+        """Has enough been logged since the last snapshot was begun?
+
+        A server that writes a lot over a big tree would do little else than take snapshots. So
+        the driver says whether it has `rested` for long enough since the last one; if not, the next
+        one waits until ten times as much is logged, which bounds what a restart replays.
+        """
+        factor = 1 if rested else _SNAPSHOT_DELAY_FACTOR
+        return self._logged > self._snapshot_at * factor or (
+            0 < self._snapshot_bytes * factor < self._logged_bytes
         )
 
     def begin_snapshot(self) -> SnapshotEncoder:

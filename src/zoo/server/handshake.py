@@ -123,7 +123,7 @@ class Handshake:
             previous.abort()
         core.sessions.track(session_id, self._timeout)
         core.attach(connection, session)
-        self.established()
+        core.once_settled(connection)
 
     def _refuse(self) -> None:
         self._respond(0, 0, NO_PASSWORD)

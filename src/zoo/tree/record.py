@@ -24,7 +24,7 @@ EMPTY_BLOB = LENGTH.pack(0)
 NULL_BLOB = LENGTH.pack(-1)
 MAX_INT32 = 0x7FFFFFFF
 
-_pack_digest_stat = Struct(">qqqqqiiiq").pack
+pack_digest_stat = Struct(">qqqqqiiiq").pack
 OWNER_AT_END = 24  # ephemeralOwner starts this many bytes before the end of a record
 VERSION_AT_END = STAT_SIZE - 32  # and version this many
 _OWNER = Struct(">q")
@@ -126,7 +126,7 @@ def new_record_and_digest(
 ) -> tuple[bytes, int]:
     """`new_record` and its `node_digest`; not for paths below /zookeeper."""
     record = blob + pack_stat(zxid, zxid, time, time, 0, 0, 0, owner, len(blob) - 4, 0, zxid)
-    stat = _pack_digest_stat(zxid, zxid, zxid, time, time, 0, 0, 0, owner)
+    stat = pack_digest_stat(zxid, zxid, zxid, time, time, 0, 0, 0, owner)
     return record, crc32(stat, crc32(blob[4:], crc32(path)))
 
 
@@ -169,7 +169,7 @@ def with_data_and_digest(
         czxid, zxid, ctime, time, version, cversion, aversion, owner, len(blob) - 4, count, pzxid
     )
     creates = ((cversion + count) & 0xFFFFFFFF) >> 1
-    stat = _pack_digest_stat(czxid, zxid, pzxid, ctime, time, version, creates, aversion, owner)
+    stat = pack_digest_stat(czxid, zxid, pzxid, ctime, time, version, creates, aversion, owner)
     return new, crc32(stat, crc32(blob[4:], crc32(path)))
 
 
@@ -203,7 +203,7 @@ def with_new_child_and_digest(
     new = record[:at] + pack_stat(
         czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, size, count, pzxid
     )
-    stat = _pack_digest_stat(czxid, mzxid, pzxid, ctime, mtime, version, before, aversion, owner)
+    stat = pack_digest_stat(czxid, mzxid, pzxid, ctime, mtime, version, before, aversion, owner)
     return new, crc32(stat, crc32(record[4:at], crc32(path if path != b"/" else b"")))
 
 
@@ -243,7 +243,7 @@ def node_digest(path: bytes, record: bytes) -> int:
     czxid, mzxid, ctime, mtime, version, cversion, aversion, owner, _, count, pzxid = unpack_stat(
         record, at
     )
-    stat = _pack_digest_stat(
+    stat = pack_digest_stat(
         czxid,
         mzxid,
         pzxid,

@@ -47,6 +47,17 @@ class Standalone:
         self.proposed = zxid
         self._entries.append(entry)
 
+    def propose_run(self, first: int, entries: list[bytes]) -> None:
+        """`propose` of several with contiguous zxids from `first` on, within one epoch."""
+        last = first + len(entries) - 1
+        assert first == self.next_zxid(), f"proposed 0x{first:x} after 0x{self.proposed:x}"
+        assert first >> 32 == last >> 32, f"a run from 0x{first:x} to 0x{last:x} leaves its epoch"
+        assert last & _COUNTER_MASK != _COUNTER_MASK, f"0x{last:x} must not be handed out"
+        if not self._entries:
+            self._first = first
+        self.proposed = last
+        self._entries += entries
+
     def roll_log(self) -> None:
         """Begin a new log file with the next Ready: a snapshot is being taken."""
         self._roll = True
