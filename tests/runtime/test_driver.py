@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -139,9 +140,12 @@ def test_a_failing_purge_is_logged_and_tried_again(
     values = {"snapCount": 10, "autopurge_snapRetainCount": 3, "autopurge_purgeInterval": 1}
     with InThread(tmp_path, files, **values) as server:
         client = Client(server.port)
-        for i in range(100):
-            client.create(f"/{i}")
-        wait_for(lambda: len(server.storage.snapshots()) > 3, "snapshots")
+        names = (f"/{n}" for n in count())
+        # A server rests between snapshots, so it takes a while of writing to have so many.
+        wait_for(
+            lambda: (client.create(next(names)), len(server.storage.snapshots()) > 3)[1],
+            "snapshots",
+        )
         files.fail("unlink", errno.EACCES)
         server.driver.background.submit(server.driver._purge)
         wait_for(lambda: "purging failed" in caplog.text, "the log line")
