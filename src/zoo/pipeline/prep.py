@@ -43,6 +43,7 @@ TXN_HEADER = Struct(">qiqqi")  # session, cxid, zxid, time in ms, type
 TXN_DIGEST = Struct(">iq")  # version, value
 
 pack_txn_header = TXN_HEADER.pack
+_CREATE = int(Op.create)
 
 
 class Order(Protocol):
@@ -79,16 +80,15 @@ class Prep:
         """Prepare a client's write. Raises JuteError where a lone request cannot be decoded: no
         zxid is spent.
         """
-        if op == Op.multi:
-            return self._multi(origin, cxid, payload)
-        if op == Op.reconfig:
-            return self._reconfig(origin, cxid, payload)
+        operation = _DECODE.get(op)
+        if operation is None:
+            return _WHOLE[op](self, origin, cxid, payload)
         zxid = self.order.next_zxid()
         if payload.startswith(NULL_BLOB):
             # The path, first in all of them, is null: decodable, but no path. This takes a zxid.
             return self._refuse(origin, cxid, zxid, Code.MARSHALLINGERROR)
         try:
-            done = _DECODE[op](self, origin, zxid, payload)
+            done = operation(self, origin, zxid, payload)
         except KeeperError as refusal:
             return self._refuse(origin, cxid, zxid, refusal.code)
         return self._propose(origin, cxid, zxid, done)
@@ -101,7 +101,7 @@ class Prep:
             origin, zxid, self.wall_ms, request.path, blob(request.data), request.version
         )
 
-    def _create(self, origin: Requester, zxid: int, payload: bytes, op: int = Op.create) -> Done:
+    def _create(self, origin: Requester, zxid: int, payload: bytes, op: int = _CREATE) -> Done:
         size = len(payload)
         if size >= 16:
             at = 4 + LENGTH.unpack_from(payload)[0]
@@ -287,4 +287,10 @@ _DECODE: dict[int, Callable[[Prep, Requester, int, bytes], Done]] = {
     Op.createTTL: Prep._create_ttl,
     Op.delete: Prep._delete,
     Op.setACL: Prep._set_acl,
+}
+
+# Those that are refused or answered in a way of their own.
+_WHOLE: dict[int, Callable[[Prep, Requester, int, bytes], Proposal]] = {
+    Op.multi: Prep._multi,
+    Op.reconfig: Prep._reconfig,
 }

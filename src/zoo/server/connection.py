@@ -56,10 +56,10 @@ _EVENT_SIZE = EVENT.size - 4
 unpack_request = REQUEST.unpack_from
 unpack_length = PATH_LENGTH.unpack_from
 
-GET_DATA = int(Op.getData)
-EXISTS = int(Op.exists)
+GET_DATA, EXISTS = int(Op.getData), int(Op.exists)
 FAST_READS = (GET_DATA, EXISTS)
 SET_DATA = int(Op.setData)
+AUTH, CLOSE_SESSION, PING = int(Op.auth), int(Op.closeSession), int(Op.ping)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
 _WRITES = frozenset(
@@ -223,9 +223,9 @@ class ClientConnection:
         """One request, in whatever order it may be answered."""
         if op in _WRITES:
             self._write(xid, op, payload)
-        elif op == Op.auth:
+        elif op == AUTH:
             self._auth(xid, payload)
-        elif op == Op.closeSession:
+        elif op == CLOSE_SESSION:
             self.core.add_outstanding(self, self.core.close_session(self, self.session_id, xid))
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
@@ -279,7 +279,7 @@ class ClientConnection:
                 self.reply(xid, zxid, Code.MARSHALLINGERROR, b"")
             else:
                 self._reply_read(xid, zxid, op, body)
-        elif op == Op.ping:
+        elif op == PING:
             self.reply(PING_XID, zxid, 0, b"")
             core.note_read(0)
         elif op == Op.sasl:
