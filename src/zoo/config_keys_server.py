@@ -147,9 +147,9 @@ _LIMITS = (
 _STORAGE = (
     Key(
         "snapCount",
-        "Transactions between snapshots; the actual number is drawn from half of it to all of "
-        "it. A server that writes much over a big tree puts a tenth of its time into snapshots at most, "
-        "and logs up to ten times as much in between.",
+        "Transactions between snapshots; the actual number is drawn from half of it to all of it. "
+        "A server that writes much over a big tree puts a tenth of its time into snapshots "
+        "at most, and logs up to ten times as much in between.",
         integer(-INT_MAX),
         "100000",
         "snap_count",
