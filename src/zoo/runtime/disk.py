@@ -29,7 +29,6 @@ class LogDisk:
     def __init__(self, storage: Storage) -> None:
         self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.busy = False
-        self.slowest_ms = 0.0
         self.last_ms = 0.0
         self._submitted = 0.0
         self._storage = storage

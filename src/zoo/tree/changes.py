@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.errors import Code, KeeperError
+from zoo.paths import parent as parent_of
 from zoo.tree.acl import OPEN_ACL
 from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit, Outstanding
 from zoo.tree.record import (
@@ -36,10 +37,6 @@ if TYPE_CHECKING:
 
 
 _SYSTEM = b"/zookeeper"  # and whatever begins like it: a little too much does no harm
-
-
-def parent_of(path: bytes) -> bytes:
-    return path[: path.rfind(b"/")] or b"/"
 
 
 def create(

@@ -14,8 +14,9 @@ needs it.
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
+
+from zoo.jute.records import Stat
 
 STAT = Struct(">qqqqiiiqiiq")
 STAT_SIZE = STAT.size  # 68
@@ -39,20 +40,10 @@ unpack_stat = STAT.unpack_from
 pack_stat = STAT.pack
 
 
-class StatView(NamedTuple):
-    """The eleven fields of a wire Stat, times in ms since the epoch."""
+class StatView(Stat):
+    """A wire Stat with the number that ZooKeeper persists instead of its cversion."""
 
-    czxid: int
-    mzxid: int
-    ctime: int
-    mtime: int
-    version: int
-    cversion: int
-    aversion: int
-    ephemeral_owner: int
-    data_length: int
-    num_children: int
-    pzxid: int
+    __slots__ = ()
 
     @property
     def creates(self) -> int:
