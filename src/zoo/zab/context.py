@@ -1,0 +1,69 @@
+"""What a role sees of the server that plays it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from zoo.zab.history import History
+    from zoo.zab.link import PeerLink
+    from zoo.zab.log_queue import LogQueue
+    from zoo.zab.quorum import QuorumVerifier
+    from zoo.zab.replica import Replica
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times in ms. `init_limit` and `sync_limit` are in ticks, as in zoo.cfg."""
+
+    tick_ms: int = 2000
+    init_limit: int = 10
+    sync_limit: int = 5
+    max_data: int = 0xFFFFF
+    """Bytes of data in one packet (jute.maxbuffer)."""
+    max_unsent: int = 64 << 20
+    """Bytes that may wait for one learner; a slower one is cut off and synchronised anew."""
+
+
+@dataclass(slots=True)
+class Epochs:
+    """What is durable of them: the one promised (f.p in the ZAB paper), the one followed (f.a)."""
+
+    accepted: int
+    current: int
+
+
+class Context(Protocol):
+    """`now_ms` is monotonic; `dirty` are links with something to send or to close."""
+
+    my_id: int
+    settings: Settings
+    quorum: QuorumVerifier
+    config: bytes
+    """The configuration as NEWLEADER and notifications carry it: its text, version line last."""
+    config_version: int
+    epochs: Epochs
+    log: LogQueue
+    history: History
+    replica: Replica
+    now_ms: int
+    dirty: list[PeerLink]
+
+    def look(self, reason: str) -> None:
+        """Leave the role and elect anew; `reason` goes to the log. The role is stopped by this."""
+        ...
+
+
+class Role(Protocol):
+    """One of LOOKING, FOLLOWING, OBSERVING, LEADING at work."""
+
+    def tick(self) -> None: ...
+
+    def persisted(self) -> None:
+        """A Ready has become durable: `context.log.persisted` and `context.epochs` tell how far."""
+        ...
+
+    def stop(self) -> None:
+        """Close the links; stop serving, if that had begun."""
+        ...
