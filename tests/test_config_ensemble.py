@@ -6,12 +6,15 @@ from hypothesis import strategies as st
 
 from zoo.config_ensemble import (
     OBSERVER,
+    PARTICIPANT,
     Ensemble,
     PeerAddress,
     QuorumServer,
     file_version,
     is_member_key,
+    java_order,
     parse_ensemble,
+    parse_ensemble_text,
     parse_server,
     split_address,
 )
@@ -34,7 +37,11 @@ def ensemble(text: str) -> Ensemble:
         ("a:2888:3888:OBSERVER", "a:2888:3888:observer"),
         ("a:2888:3888;2181", "a:2888:3888:participant;0.0.0.0:2181"),
         ("a:2888:3888:participant;b:2181", "a:2888:3888:participant;b:2181"),
-        ("[::1]:2888:3888;[fe80::1]:2181", "[::1]:2888:3888:participant;[fe80::1]:2181"),
+        (
+            "[::1]:2888:3888;[fe80::1]:2181",
+            "[0:0:0:0:0:0:0:1]:2888:3888:participant;[fe80:0:0:0:0:0:0:1]:2181",
+        ),
+        ("[::ffff:1.2.3.4]:1:2", "1.2.3.4:1:2:participant"),
         ("b:1:2|a:3:4:observer", "a:3:4|b:1:2:observer"),
     ],
 )
@@ -155,3 +162,94 @@ def test_the_version_is_in_the_name_of_the_file(name: str, version: int) -> None
 def test_knows_the_keys_of_members() -> None:
     assert all(map(is_member_key, ["server.1", "group.1", "weight.2"]))
     assert not any(map(is_member_key, ["serverCnxnFactory", "tickTime", "version"]))
+
+
+# What QuorumMaj and QuorumHierarchical of ZooKeeper 3.9.5 print for these files.
+SPREAD = [196, 133, 70, 7, 203, 140, 77, 14, 210, 147, 84, 21, 154, 91, 28, 161, 98, 35]
+SPREAD += [168, 105, 42, 175, 112, 49, 182, 119, 56, 189, 126, 63]
+MIXED = """server.1=[::1]:2888:3888;[fe80::1]:2181
+server.300=[::ffff:1.2.3.4]:1:2
+server.-2=h:1:2:observer
+server.3=b:1:2|a:3:4;2181"""
+MIXED_TEXT = """server.1=[0:0:0:0:0:0:0:1]:2888:3888:participant;[fe80:0:0:0:0:0:0:1]:2181
+server.-2=h:1:2:observer
+server.3=a:3:4|b:1:2:participant;0.0.0.0:2181
+server.300=1.2.3.4:1:2:participant
+version=1000000ab"""
+GROUPED = "".join(f"server.{n}=h{n}:1:2\n" for n in range(1, 7)) + "server.7=o:1:2:observer\n"
+GROUPED_TEXT = (
+    "".join(f"server.{n}=h{n}:1:2:participant\n" for n in range(1, 7))
+    + "server.7=o:1:2:observer\ngroup.17=1:2:3\ngroup.2=4:5:6\n"
+    + "".join(f"weight.{n}={w}\n" for n, w in enumerate((2, 1, 1, 1, 1, 0, 5), 1))
+    + "version=0"
+)
+
+
+def test_the_text_is_zookeepers() -> None:
+    spread = ensemble("\n".join(f"server.{n * 7}=h:1:2" for n in range(1, 31)))
+    lines = [f"server.{sid}=h:1:2:participant" for sid in SPREAD]
+    assert spread.text() == "\n".join([*lines, "version=0"])
+    mixed = parse_ensemble(parse_properties(MIXED, "f"), True, 0x1000000AB)
+    assert mixed.text() == MIXED_TEXT
+    weights = "weight.6=0\nweight.7=5\nweight.1=2"
+    grouped = ensemble(f"{GROUPED}group.17=3:1:2\ngroup.2=4:5:6\n{weights}")
+    assert grouped.text() == GROUPED_TEXT
+
+
+ports = st.integers(1, 65535)
+hosts = st.sampled_from(["a", "b.example", "10.0.0.1", "::1", "fe80::1:2", "localhost"])
+sids = st.one_of(st.integers(-3, 300), st.integers(-(2**63) + 1, 2**63 - 1))
+
+
+@st.composite
+def ensembles(draw: st.DrawFn) -> Ensemble:
+    servers = {}
+    for sid in draw(st.lists(sids, min_size=1, max_size=30, unique=True)):
+        first = draw(ports)
+        peers = tuple(
+            PeerAddress(host, first, first % 65535 + 1)
+            for host in draw(st.lists(hosts, min_size=1, max_size=3, unique=True))
+        )
+        role = draw(st.sampled_from([PARTICIPANT, OBSERVER])) if servers else PARTICIPANT
+        client = draw(st.none() | st.tuples(hosts, ports))
+        servers[sid] = QuorumServer(sid, peers, role, client)
+    voters = [sid for sid, server in servers.items() if server.role == PARTICIPANT]
+    groups: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    if draw(st.booleans()):
+        groups = {sid: draw(st.integers(1, 20)) for sid in voters}
+        weights = {sid: draw(st.integers(0, 9)) for sid in voters}
+    return Ensemble(servers, groups, weights, draw(st.integers(0, 2**63 - 1)))
+
+
+@given(ensembles())
+def test_a_configuration_survives_its_text(given_ensemble: Ensemble) -> None:
+    text = given_ensemble.text()
+    again = parse_ensemble_text(text)
+    assert again.text() == text
+    assert again.version == given_ensemble.version
+    assert again.groups == given_ensemble.groups
+    assert again.weights == given_ensemble.weights
+    assert {sid: str(s) for sid, s in again.servers.items()} == {
+        sid: str(s) for sid, s in given_ensemble.servers.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "lists no member"),
+        ("version=0", "lists no member"),
+        ("server.1=a:1:2\nversion=xyz", "must be hexadecimal"),
+        ("server.1=a:1:2\ntickTime=3", "does not belong"),
+        ("server.1=a:1", "must have the form"),
+    ],
+)
+def test_text_that_is_no_configuration_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        parse_ensemble_text(text)
+
+
+def test_a_java_map_is_walked_by_buckets() -> None:
+    assert java_order([33, 1, 17, -2, 3, 300]) == [33, 1, 17, -2, 3, 300]
+    assert java_order(range(20, 0, -1)) == list(range(1, 21))

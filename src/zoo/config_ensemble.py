@@ -5,15 +5,21 @@ lines the groups of a hierarchical quorum; together with the version they are on
 checks as a whole what ZooKeeper checks: every voter in a group if there are groups, no observers
 without voters. The version of a dynamic file is the hexadecimal end of its name
 (zoo.cfg.dynamic.100000000) and never stands inside.
+
+`Ensemble.text` is the form in which members tell each other their configuration (notifications,
+NEWLEADER) and in which clients read it (/zookeeper/config); `parse_ensemble_text` is the way back.
+A client address that comes from clientPort in zoo.cfg does not stand in it, only one that stands in
+the server line: so it is with ZooKeeper.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from zoo.config_properties import ConfigError, Setting
+from zoo.config_properties import ConfigError, Origin, Setting, parse_properties
 from zoo.config_values import LONG_MAX, parse_int
 
 PARTICIPANT = "participant"
@@ -46,7 +52,7 @@ class QuorumServer:
 
     def __str__(self) -> str:
         """The value of its server line in the form ZooKeeper itself writes."""
-        ordered = sorted(self.addresses, key=lambda address: address.host)
+        ordered = sorted(self.addresses, key=lambda address: java_host(address.host))
         peers = "|".join(f"{_host(a.host)}:{a.quorum_port}:{a.election_port}" for a in ordered)
         client = f";{_host(self.client[0])}:{self.client[1]}" if self.client else ""
         return f"{peers}:{self.role}{client}"
@@ -69,9 +75,55 @@ class Ensemble:
     def observers(self) -> list[QuorumServer]:
         return [server for server in self.servers.values() if server.role == OBSERVER]
 
+    def text(self) -> str:
+        """The configuration as ZooKeeper writes it, without an end of line."""
+        order = java_order(self.servers)
+        lines = [f"server.{sid}={self.servers[sid]}" for sid in order]
+        members: dict[int, list[str]] = {}
+        for sid in java_order(self.groups):
+            members.setdefault(self.groups[sid], []).append(str(sid))
+        lines += [f"group.{gid}={':'.join(members[gid])}" for gid in java_order(members)]
+        lines += [f"weight.{sid}={self.weights[sid]}" for sid in java_order(self.weights)]
+        return "\n".join([*lines, f"version={self.version & _LONG:x}"])
+
+
+_LONG = (1 << 64) - 1
+
+
+def java_order(keys: Iterable[int]) -> list[int]:
+    """The order in which a Java HashMap of these numbers is walked. Numbers that share a bucket
+    (1 and 17, say) stay as they come; Java's order of those depends on how its map was filled.
+    """
+    keys = list(keys)
+    size = 16
+    while len(keys) > size * 3 // 4:
+        size *= 2
+
+    def bucket(key: int) -> int:
+        key &= _LONG
+        value = (key ^ key >> 32) & 0xFFFFFFFF
+        return (value ^ value >> 16) & (size - 1)
+
+    return sorted(keys, key=bucket)
+
 
 def _host(host: str) -> str:
+    """As Java writes it: IPv6 literals without abbreviation and in brackets."""
+    host = java_host(host)
     return f"[{host}]" if ":" in host else host
+
+
+def java_host(host: str) -> str:
+    if ":" not in host:
+        return host
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    packed = address.packed
+    return ":".join(f"{packed[i] << 8 | packed[i + 1]:x}" for i in range(0, 16, 2))
 
 
 def split_address(text: str) -> list[str]:
@@ -197,8 +249,36 @@ def parse_ensemble(
     _check(ensemble, places)
     if not (groups or weights):
         return ensemble
-    full = {server.id: weights.get(server.id, 1) for server in ensemble.voters}
-    return Ensemble(servers, groups, full, version)
+    voters = {server.id for server in ensemble.voters}
+    for sid in java_order(servers):
+        if sid in voters:
+            weights.setdefault(sid, 1)
+    return Ensemble(servers, groups, weights, version)
+
+
+def parse_ensemble_text(text: str, source: str = "configuration") -> Ensemble:
+    """The ensemble of what `Ensemble.text` or a ZooKeeper server wrote. Raises ConfigError."""
+    latest: dict[str, Setting] = {}
+    version = 0
+    for setting in parse_properties(text, source):
+        if setting.key == "version":
+            version = _parse_version(setting)
+        elif is_member_key(setting.key):
+            latest[setting.key] = setting
+        else:
+            raise ConfigError(
+                setting.origin, setting.key, setting.value, "does not belong into a configuration"
+            )
+    if not latest:
+        raise ConfigError(Origin(source), "server", None, "lists no member")
+    return parse_ensemble(latest.values(), True, version)
+
+
+def _parse_version(setting: Setting) -> int:
+    if not re.fullmatch(r"[0-9a-fA-F]{1,16}", setting.value):
+        raise ConfigError(setting.origin, setting.key, setting.value, "must be hexadecimal")
+    version = int(setting.value, 16)
+    return version - (1 << 64) if version >> 63 else version
 
 
 def _check(ensemble: Ensemble, places: Mapping[int, Setting]) -> None:
