@@ -123,3 +123,18 @@ def test_whatever_the_order_all_work_comes_out_in_it(steps: list[str]) -> None:
         if ready.current_epoch is not None:
             done.append(("current", ready.current_epoch))
     assert done == asked
+
+
+def test_epochs_are_durable_when_their_ready_is() -> None:
+    queue = LogQueue(5)
+    assert queue.epochs_are_durable
+    queue.append(6, b"6")
+    queue.set_current_epoch(2)
+    queue.append(7, b"7")
+    assert not queue.epochs_are_durable
+    first = queue.ready()
+    assert first is not None
+    assert not queue.epochs_are_durable, "handed over is not durable"
+    queue.on_persisted(first)
+    assert queue.epochs_are_durable
+    assert (queue.persisted, queue.appended) == (6, 7)

@@ -128,6 +128,12 @@ class LogQueue:
         """All work is done."""
         return self._out is None and not self._batches
 
+    @property
+    def epochs_are_durable(self) -> bool:
+        """No epoch waits for the disk; so what was queued before the last one is durable too."""
+        batches = [*self._batches] if self._out is None else [self._out, *self._batches]
+        return all(each.accepted_epoch is each.current_epoch is None for each in batches)
+
     def ready(self) -> Ready | None:
         """The next Ready; None while one is out or nothing is to be done."""
         if self._out is not None or not self._batches:
