@@ -21,6 +21,7 @@ AWAITED = {
     "zoo.zab.link": "one end of a learner link: leader and learner",
     "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
     "zoo.zab.replica": "what consensus asks of the service: the member",
+    "zoo.zab.history": "the log's end in memory: the roles and recovery",
     "zoo.zab.context": "what a role sees of its peer: the roles",
     "zoo.jute.framing": "frames of a link that is no server's client: our client and the members",
     "zoo.auth.sasl": "the interface that a SASL mechanism will implement",
