@@ -1,4 +1,4 @@
-"""Logged transactions onto the tree: what recovery does now, and what a learner will do.
+"""Logged transactions onto the tree: what recovery does, and what a learner does.
 
 Each transaction is built by the same builders as on the server that prepared it, over an overlay
 that is otherwise empty, and committed at once. An edit that cannot be built (the node is there
@@ -37,14 +37,16 @@ _DELETES = (Op.delete, Op.deleteContainer)
 
 
 class Replayed(NamedTuple):
-    """What a transaction did besides changing nodes. `digest_ok` is None where it could not be
-    compared.
+    """What a transaction did. `digest_ok` is None where it could not be compared; `txn` is None for
+    a plain one, which was not decoded and has exactly one edit.
     """
 
     zxid: int
     opens: tuple[int, int] | None
     closes: int
     digest_ok: bool | None
+    edits: tuple[Edit, ...]
+    txn: LoggedTxn | None
 
 
 def replay(view: Outstanding, entry: bytes) -> Replayed:
@@ -91,7 +93,7 @@ def _replay_plain(view: Outstanding, entry: bytes) -> Replayed | None:
     tree.digest = view.digest
     version, digest = _unpack_digest(entry, end)
     known = tree.digest_enabled and version == DIGEST_VERSION
-    return Replayed(zxid, None, 0, digest == tree.digest if known else None)
+    return Replayed(zxid, None, 0, digest == tree.digest if known else None, edits, None)
 
 
 def _replay_any(view: Outstanding, entry: bytes) -> Replayed:
@@ -107,7 +109,7 @@ def _replay_any(view: Outstanding, entry: bytes) -> Replayed:
     digest_ok = None
     if tree.digest_enabled and txn.digest is not None and txn.digest.version == DIGEST_VERSION:
         digest_ok = txn.digest.tree_digest == tree.digest
-    return Replayed(header.zxid, opens, closes, digest_ok)
+    return Replayed(header.zxid, opens, closes, digest_ok, edits, txn)
 
 
 def _edits(view: Outstanding, txn: LoggedTxn) -> list[Edit]:
