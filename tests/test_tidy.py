@@ -24,6 +24,7 @@ AWAITED = {
     "zoo.zab.replica": "what consensus asks of the service: the member",
     "zoo.zab.history": "the log's end in memory: the roles and recovery",
     "zoo.zab.context": "what a role sees of its peer: the roles",
+    "zoo.zab.notification": "the message of an election: the election",
     "zoo.jute.framing": "frames of a link that is no server's client: our client and the members",
     "zoo.auth.sasl": "the interface that a SASL mechanism will implement",
 }
