@@ -1,0 +1,83 @@
+"""Run a hub, or several, by hand until something is so; and plain sockets for the other side."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from zoo.runtime.hub import Hub
+
+DEADLINE = 10.0
+
+
+def wait_until(
+    condition: Callable[[], object], *hubs: Hub, after: Callable[[], None] | None = None
+) -> None:
+    """Turns of all hubs until `condition()`; `after` is called at the end of each."""
+    end = time.monotonic() + DEADLINE
+    while True:
+        if after is not None:
+            after()
+        if condition():
+            return
+        assert time.monotonic() < end, f"not within {DEADLINE} s"
+        dues = [due for hub in hubs if (due := hub.next_due()) is not None]
+        wait = max(0.0, min([0.05, *(due - time.monotonic() for due in dues)]))
+        select.select([hub.fileno() for hub in hubs], [], [], wait)
+        for hub in hubs:
+            hub.on_ready()
+            hub.run_due()
+
+
+def wait_for_bytes(sock: socket.socket, size: int, *hubs: Hub) -> bytes:
+    """Exactly `size` bytes, the hubs running meanwhile."""
+    sock.setblocking(False)
+    data = b""
+
+    def enough() -> bool:
+        nonlocal data
+        with contextlib.suppress(BlockingIOError):
+            data += sock.recv(size - len(data))
+        return len(data) == size
+
+    wait_until(enough, *hubs)
+    return data
+
+
+def wait_for_end(sock: socket.socket, *hubs: Hub) -> bytes:
+    """All bytes until the other side closes; a reset counts as the end."""
+    sock.setblocking(False)
+    pieces: list[bytes] = []
+
+    def ended() -> bool:
+        try:
+            piece = sock.recv(65536)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+        pieces.append(piece)
+        return not piece
+
+    wait_until(ended, *hubs)
+    return b"".join(pieces)
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A plain socket that listens on a free port of the loopback, with a deadline for accept."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE)
+        yield server
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [sock.getsockname()[1] for sock in sockets]
