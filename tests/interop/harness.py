@@ -209,7 +209,8 @@ class Server:
         path.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         return path
 
-    def start(self, deadline: float = START_DEADLINE) -> Server:
+    def launch(self) -> Server:
+        """Start the process; `wait` until it serves."""
         command = server_command(self.kind, self.config(), self.properties)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
@@ -220,6 +221,10 @@ class Server:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
+        return self
+
+    def wait(self, deadline: float = START_DEADLINE) -> Server:
+        assert self.process is not None, "not started"
         try:
             wait_for_port(self.port, self.process, deadline)
         except BaseException as failure:
@@ -228,6 +233,13 @@ class Server:
                 f"{self.kind} did not start: {failure}\n{self.log()[-4000:]}"
             ) from failure
         return self
+
+    def start(self, deadline: float = START_DEADLINE) -> Server:
+        return self.launch().wait(deadline)
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP and SIGCONT, for instance."""
+        os.kill(self.pid, number)
 
     def stop(self, deadline: float = 30.0) -> int:
         """SIGTERM and wait; the exit status."""

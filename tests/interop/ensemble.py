@@ -1,0 +1,116 @@
+"""Several server processes as one ensemble, each of either kind.
+
+    with Ensemble.running(path, ["zoo", "java", "zoo"]) as ensemble: ...
+
+All get the same zoo.cfg but for ports, dataDir and peerType. Everything is on 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.interop.harness import START_DEADLINE, Server, free_port, wait_until
+
+MODES = ("leader", "follower", "observer")
+
+
+class Ensemble:
+    """Members by number, 1 upwards; the last `observers` of them do not vote."""
+
+    def __init__(
+        self, directory: Path, kinds: Sequence[str], observers: int = 0, **settings: object
+    ) -> None:
+        lines: dict[str, object] = {}
+        ids = range(1, len(kinds) + 1)
+        voters = len(kinds) - observers
+        for sid in ids:
+            role = "participant" if sid <= voters else "observer"
+            lines[f"server.{sid}"] = f"127.0.0.1:{free_port()}:{free_port()}:{role}"
+        common = {"initLimit": 20, "syncLimit": 10, **settings, **lines}
+        self.members: dict[int, Server] = {}
+        for sid, kind in zip(ids, kinds, strict=True):
+            own = common if sid <= voters else {**common, "peerType": "observer"}
+            home = directory / f"member{sid}"
+            (home / "data").mkdir(parents=True)
+            (home / "data" / "myid").write_text(f"{sid}\n")
+            self.members[sid] = Server(kind, home, dict(own))
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(
+        cls, directory: Path, kinds: Sequence[str], observers: int = 0, **settings: object
+    ) -> Iterator[Ensemble]:
+        """All started and serving; all killed at the end."""
+        ensemble = cls(directory, kinds, observers, **settings)
+        try:
+            ensemble.start()
+            yield ensemble
+        finally:
+            ensemble.kill()
+
+    def __getitem__(self, sid: int) -> Server:
+        return self.members[sid]
+
+    def start(self, *sids: int, deadline: float = START_DEADLINE) -> None:
+        """These members (default: all), together, until each of them serves."""
+        chosen = [self.members[sid] for sid in sids or self.members]
+        for server in chosen:
+            server.launch()
+        for server in chosen:
+            server.wait(deadline)
+
+    def kill(self) -> None:
+        for server in self.members.values():
+            server.kill()
+
+    def mode(self, sid: int) -> str:
+        """What the member says it is; "" while it does not serve or does not run."""
+        server = self.members[sid]
+        if server.process is None:
+            return ""
+        try:
+            answer = server.four_letter("srvr")
+        except OSError:
+            return ""
+        for line in answer.splitlines():
+            if line.startswith("Mode: "):
+                return line.removeprefix("Mode: ")
+        return ""
+
+    def modes(self) -> dict[int, str]:
+        return {sid: self.mode(sid) for sid in self.members}
+
+    def leader(self, deadline: float = 30.0) -> int:
+        """The number of the member that leads, as soon as one does."""
+
+        def leading() -> int:
+            return next((sid for sid, mode in self.modes().items() if mode == "leader"), 0)
+
+        return wait_until(leading, deadline, "a leader")
+
+    def settled(self, deadline: float = 30.0) -> dict[int, str]:
+        """The modes once every member that runs serves."""
+
+        def all_serve() -> dict[int, str]:
+            modes = self.modes()
+            up = [sid for sid, server in self.members.items() if server.process is not None]
+            return modes if all(modes[sid] in MODES for sid in up) else {}
+
+        return wait_until(all_serve, deadline, "all members serve")
+
+    def addresses(self, *sids: int) -> str:
+        """A connect string of these members (default: all)."""
+        return ",".join(self.members[sid].address for sid in sids or self.members)
+
+    def zxids(self) -> dict[int, str]:
+        """The last zxid that each running member has applied, as `srvr` shows it."""
+        found = {}
+        for sid, server in self.members.items():
+            if server.process is None:
+                continue
+            for line in server.four_letter("srvr").splitlines():
+                if line.startswith("Zxid: "):
+                    found[sid] = line.removeprefix("Zxid: ")
+        return found
