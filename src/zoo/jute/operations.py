@@ -136,6 +136,12 @@ _ROWS = (
 )
 
 OPERATIONS: dict[int, Operation] = {int(row.op): row for row in _ROWS}
+CLIENT_WRITES = frozenset(
+    int(row.op)
+    for row in _ROWS
+    if row.is_write and row.client_may_send and row.op != Op.closeSession
+)
+"""What a client may send that becomes a transaction; closeSession, which ends it all, apart."""
 
 
 def name_of(number: int) -> str:

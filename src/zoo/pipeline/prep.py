@@ -248,6 +248,10 @@ class Prep:
         digest = self._log(0, 0, zxid, done.type, done.body)
         return Proposal(zxid, done.edits, b"", None, digest)
 
+    def refuse(self, origin: Requester, cxid: int, code: int) -> Proposal:
+        """An error transaction for what cannot even be prepared, yet somebody waits for a zxid."""
+        return self._refuse(origin, cxid, self.order.next_zxid(), code)
+
     # --- making the transaction
 
     def _propose(self, origin: Requester, cxid: int, zxid: int, done: Done) -> Proposal:
