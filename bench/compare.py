@@ -1,10 +1,12 @@
 """Throughput of Zoo beside Apache ZooKeeper 3.9.5, in alternating rounds of one run.
 
-    python -m bench.compare [--rounds 3] [--seconds 3] [--cells get16,set100] [--json FILE]
+    python -m bench.compare [--mode standalone|ensemble] [--rounds 3] [--seconds 3]
+                            [--cells get16,set100] [--json FILE]
                             [--ours ".venv/bin/zoo serve {config}"]
 
-Both servers get the same zoo.cfg but for port and dataDir, and are up all the time. Every cell is
-run by zkload against one server, then the other, round after round, so that a drift of the machine
+One server is held against one, or in mode `ensemble` three against three, the connections spread
+over them. Both get the same zoo.cfg but for ports and dataDir, and are up all the time. Every cell
+is run by zkload against the one, then the other, round after round, so that a drift of the machine
 hits both. What is printed is the median over the rounds, their ratio (above 1: Zoo is ahead) and,
 for getData, what the `limit` server reaches, which answers without doing any work.
 
@@ -22,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.servers import KINDS, OURS, Server, build, median, require, session_up, table
+from bench.servers import KINDS, OURS, Cluster, build, median, require, session_up, table
 from tests.interop.harness import free_port
 
 # name: zkload's arguments. getN: N connections with one request in flight; NxM: M in flight each.
@@ -39,6 +41,7 @@ CELLS = {
     "create16x8": "-o create -c 16 -d 8",
     "mix32x8": "-o mix -w 10 -c 32 -d 8",
 }
+ENSEMBLE = "get16,get16x32,set1,set16,set100,set16x32,create16x8,mix32x8"
 HEAD = ("cell", "Zoo ops/s", "ZooKeeper ops/s", "ratio", "Zoo p99 ms", "ZooKeeper p99 ms")
 Result = dict[str, Any]
 
@@ -50,8 +53,8 @@ class Load:
         self._command = [build("zkload"), "-t", str(seconds), "-s", str(size)]
         self._limit_s = seconds * 2 + 60
 
-    def run(self, port: int, cell: str, who: str) -> Result:
-        command = [*self._command, "-h", f"127.0.0.1:{port}", *CELLS[cell].split()]
+    def run(self, hosts: str, cell: str, who: str) -> Result:
+        command = [*self._command, "-h", hosts, *CELLS[cell].split()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=self._limit_s)
         if done.returncode:
             print(f"{cell} {who}: {done.stderr.strip()[-200:]}", file=sys.stderr)
@@ -79,22 +82,23 @@ def measure(options: argparse.Namespace, cells: list[str]) -> dict[str, dict[str
     results: dict[str, dict[str, list[Result]]] = {
         cell: {kind: [] for kind in KINDS} for cell in cells
     }
-    servers: list[Server] = []
+    clusters: list[Cluster] = []
+    size = 3 if options.mode == "ensemble" else 1
     try:
         for kind in KINDS:
-            servers.append(Server(kind, options.ours))
-            servers[-1].start()
+            clusters.append(Cluster(kind, options.ours, size))
+            clusters[-1].start()
         for cell in cells:  # warm both up
-            for server in servers:
-                load.run(server.port, cell, server.kind)
+            for cluster in clusters:
+                load.run(cluster.hosts, cell, cluster.kind)
         for number in range(options.rounds):
             for cell in cells:
-                for server in servers[:: 1 if number % 2 else -1]:
-                    result = load.run(server.port, cell, server.kind)
-                    results[cell][server.kind].append(result)
+                for cluster in clusters[:: 1 if number % 2 else -1]:
+                    result = load.run(cluster.hosts, cell, cluster.kind)
+                    results[cell][cluster.kind].append(result)
     finally:
-        for server in servers:
-            server.remove()
+        for cluster in clusters:
+            cluster.remove()
     return results
 
 
@@ -104,7 +108,7 @@ def measure_limit(options: argparse.Namespace, cells: list[str]) -> dict[str, fl
     if not reads:
         return {}
     with limit_server() as port:
-        return {cell: load.run(port, cell, "limit")["ops_s"] for cell in reads}
+        return {cell: load.run(f"127.0.0.1:{port}", cell, "limit")["ops_s"] for cell in reads}
 
 
 def summary(cell: str, results: dict[str, list[Result]], limit: float | None) -> Result:
@@ -149,12 +153,15 @@ def arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--ours", default=OURS, help="command of our server")
+    parser.add_argument("--mode", choices=("standalone", "ensemble"), default="standalone")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="per cell, server and round")
     parser.add_argument("--size", type=int, default=100, help="bytes of data in a znode")
-    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--cells", default="", help="default: all of the mode")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if not options.cells:
+        options.cells = ENSEMBLE if options.mode == "ensemble" else ",".join(CELLS)
     unknown = set(options.cells.split(",")) - CELLS.keys()
     if unknown:
         parser.error(f"no such cell: {', '.join(sorted(unknown))}; known: {', '.join(CELLS)}")

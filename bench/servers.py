@@ -88,6 +88,10 @@ class Server:
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", self.port
 
+    def add(self, **settings: object) -> None:
+        """More lines for its zoo.cfg."""
+        self._settings |= settings
+
     def _command(self) -> list[str]:
         values: dict[str, object] = {
             "dataDir": self.data,
@@ -104,15 +108,24 @@ class Server:
             return [part.replace("{config}", str(config)) for part in shlex.split(self._ours)]
         return harness.server_command("java", config, (HEAP,))
 
-    def start(self, **settings: object) -> float:
-        """Start on the files that are there; returns the seconds until a session opened."""
+    def launch(self, **settings: object) -> None:
+        """Start the process on the files that are there."""
         self._settings |= settings
-        began = time.monotonic()
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._command(), stdout=log, stderr=log, start_new_session=True
             )
+
+    def wait(self) -> None:
+        """Until a session can be opened."""
+        assert self.process is not None, "not started"
         session_up(self.port, self.process)
+
+    def start(self, **settings: object) -> float:
+        """Start on the files that are there; returns the seconds until a session opened."""
+        began = time.monotonic()
+        self.launch(**settings)
+        self.wait()
         return time.monotonic() - began
 
     @property
@@ -134,6 +147,49 @@ class Server:
         """End the server at once and delete its files."""
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Cluster:
+    """One server alone, or several that form an ensemble; members in the order of their numbers."""
+
+    def __init__(self, kind: str, ours: str = OURS, size: int = 1, **settings: object) -> None:
+        self.kind = kind
+        self.servers = [Server(kind, ours, **settings) for _ in range(size)]
+        if size == 1:
+            return
+        lines: dict[str, object] = {"initLimit": 10, "syncLimit": 5}
+        for sid in range(1, size + 1):
+            lines[f"server.{sid}"] = f"127.0.0.1:{free_port()}:{free_port()}"
+        for sid, server in enumerate(self.servers, 1):
+            server.add(**lines)
+            (server.data / "myid").write_text(f"{sid}\n")
+
+    @property
+    def hosts(self) -> str:
+        """What a client's connect string says."""
+        return ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def start(self) -> Cluster:
+        for server in self.servers:
+            server.launch()
+        for server in self.servers:
+            server.wait()
+        return self
+
+    def leader(self, deadline_s: float = 30.0) -> Server:
+        """The member that leads, as soon as one says that it does."""
+        end = time.monotonic() + deadline_s
+        while time.monotonic() < end:
+            for server in self.servers:
+                with contextlib.suppress(OSError):
+                    if "Mode: leader" in harness.four_letter(server.port, "srvr"):
+                        return server
+            time.sleep(0.01)
+        sys.exit(f"bench: no leader within {deadline_s:g} s")
+
+    def remove(self) -> None:
+        for server in self.servers:
+            server.remove()
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
