@@ -114,8 +114,17 @@ def test_a_dial_that_is_taken_back_says_nothing(hub: Hub) -> None:
 def test_a_socket_that_reached_itself_reached_nobody(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    class Looped(socket.socket):
+        def getsockname(self) -> object:
+            return self.getpeername()
+
     with listening() as server:
-        monkeypatch.setattr("zoo.runtime.dial._is_itself", lambda _sock: True)
-        sock, problem = dialled(hub, [server.getsockname()])
+        address = server.getsockname()
+        monkeypatch.setattr("zoo.runtime.dial.socket.socket", Looped)
+        sock, problem = dialled(hub, [address])
         assert sock is None
         assert "Connection refused" in problem
+
+
+def test_without_an_address_nobody_is_reached(hub: Hub) -> None:
+    assert dialled(hub, []) == (None, "no address is known")

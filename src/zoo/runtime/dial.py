@@ -38,6 +38,8 @@ class Dial:
         self._clear()
 
     def _begin(self) -> None:
+        if not self._targets:
+            self._give_up("no address is known")
         for host, port in self._targets:
             if self._done is not None:
                 self._hub.resolve(host, port, self._resolved)
@@ -74,11 +76,16 @@ class Dial:
             sock.close()
 
     def _settled(self, sock: socket.socket, name: str) -> None:
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if not code:
+            try:
+                if sock.getpeername() == sock.getsockname():
+                    # A port that nobody listens on can be given to the very socket that dials it.
+                    code = errno.ECONNREFUSED
+            except OSError:  # still connecting: the event was for an earlier user of this number
+                return
         self._hub.unwatch(sock.fileno())
         del self._trying[sock.fileno()]
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if not code and _is_itself(sock):
-            code = errno.ECONNREFUSED
         if code:
             sock.close()
             self._problems.append(f"{name}: {os.strerror(code)}")
@@ -107,13 +114,3 @@ class Dial:
             self._hub.unwatch(sock.fileno())
             sock.close()
         self._trying.clear()
-
-
-def _is_itself(sock: socket.socket) -> bool:
-    """A port that nobody listens on can be given to the very socket that dials it: it then
-    connects to itself.
-    """
-    try:
-        return bool(sock.getsockname() == sock.getpeername())
-    except OSError:  # gone again already: whoever reads will see
-        return False

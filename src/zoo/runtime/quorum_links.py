@@ -1,0 +1,268 @@
+"""Learner links: the quorum port, the dial to the leader, and bytes between sockets and PeerLinks.
+
+Theory of operation. Every member listens on its quorum port all the time, though only a leader has
+a use for connections. Who connects believes that we lead. If we do, the link is the leader's. If we
+still look, we may be about to find out the same: the connection is held, unread, for a moment, and
+so nobody who was quicker than we are has to come again. If we follow or observe, it is closed, and
+the other side looks anew at once.
+
+Output is sent at the end of a turn, joined, as much as the socket takes and a bounded amount at a
+time; the rest when there is room. `PeerLink.sent` tells the protocol above, which makes more of a
+snapshot only when there is room, and cuts a learner off that does not read.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from zoo.runtime.dial import Dial
+from zoo.runtime.hub import IN, OUT, Hub, Timer
+from zoo.runtime.port_listener import PortListener
+from zoo.zab.link import PeerLink
+from zoo.zab.vote import ServerState
+
+log = logging.getLogger("zoo.quorum")
+
+_RECEIVE_SIZE = 1 << 18
+_SEND_PER_TURN = 1 << 20  # a snapshot must not keep everybody else waiting
+_HOLD_SECONDS = 2.0
+_MAX_HELD = 64
+_LAST_WORDS_SECONDS = 2.0
+
+Addresses = Sequence[tuple[str, int]]
+
+
+class LinkingPeer(Protocol):
+    """What of zoo.zab.peer.Peer has to do with links."""
+
+    @property
+    def state(self) -> ServerState: ...
+
+    wanted_leader: int | None
+    dirty: list[PeerLink]
+
+    def learner_link(self, link: PeerLink) -> None: ...
+
+    def leader_link(self, link: PeerLink | None) -> None: ...
+
+
+class QuorumSettings(NamedTuple):
+    listen_on: tuple[tuple[str, int], ...]
+    connect_seconds: float = 5.0
+    bind_attempts: int = 3
+
+
+class QuorumLinks:
+    """`leaders` are the quorum addresses of all members by number."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        peer: LinkingPeer,
+        leaders: Mapping[int, Addresses],
+        settings: QuorumSettings,
+        failed: Callable[[str], None],
+    ) -> None:
+        self.hub = hub
+        self._peer = peer
+        self._leaders = leaders
+        self._settings = settings
+        self._sockets: dict[PeerLink, _LinkSocket] = {}
+        self._held: dict[socket.socket, tuple[str, Timer]] = {}
+        self._dialling: tuple[int, Dial] | None = None
+        self.listener = PortListener(
+            hub, "learners", settings.listen_on, self._accepted, failed, settings.bind_attempts
+        )
+
+    def start(self) -> None:
+        self.listener.open()
+
+    def after_turn(self) -> None:
+        """Do what the peer has decided: dial, take or refuse who waits, send, close."""
+        if self._held and self._peer.state is not ServerState.LOOKING:
+            self._decide_held()
+        self._follow_wish()
+        self.flush()
+
+    def flush(self) -> None:
+        peer = self._peer
+        while peer.dirty:
+            dirty, peer.dirty[:] = list(peer.dirty), []
+            for link in dirty:
+                link_socket = self._sockets.get(link)
+                if link_socket is not None:
+                    link_socket.flush()
+                else:
+                    link.take_output()  # gone meanwhile
+
+    def close(self) -> None:
+        self.listener.close()
+        for sock in list(self._held):
+            self._let_go(sock)
+            sock.close()
+        if self._dialling is not None:
+            self._dialling[1].cancel()
+        for link_socket in list(self._sockets.values()):
+            link_socket.drop("")
+
+    # --- learners come
+
+    def _accepted(self, sock: socket.socket, name: str) -> None:
+        state = self._peer.state
+        if state is ServerState.LEADING:
+            self._peer.learner_link(self._linked(sock, name))
+        elif state is ServerState.LOOKING and len(self._held) < _MAX_HELD:
+            self._held[sock] = name, self.hub.later(_HOLD_SECONDS, lambda: self._refuse(sock))
+        else:
+            log.info("%s takes this server for the leader; it is %s", name, state.name)
+            sock.close()
+
+    def _decide_held(self) -> None:
+        for sock in list(self._held):
+            name = self._let_go(sock)
+            self._accepted(sock, name)
+
+    def _let_go(self, sock: socket.socket) -> str:
+        name, timer = self._held.pop(sock)
+        timer.cancel()
+        return name
+
+    def _refuse(self, sock: socket.socket) -> None:
+        name = self._let_go(sock)
+        log.info("%s takes this server for the leader; it is still looking for one", name)
+        sock.close()
+
+    # --- the leader is dialled
+
+    def _follow_wish(self) -> None:
+        wanted = self._peer.wanted_leader
+        if self._dialling is not None:
+            if self._dialling[0] == wanted:
+                return
+            self._dialling[1].cancel()
+            self._dialling = None
+        if wanted is None:
+            return
+        dial = Dial(
+            self.hub,
+            self._leaders.get(wanted, ()),
+            self._settings.connect_seconds,
+            lambda sock, problem: self._dialled(wanted, sock, problem),
+        )
+        self._dialling = wanted, dial
+
+    def _dialled(self, leader: int, sock: socket.socket | None, problem: str) -> None:
+        self._dialling = None
+        if self._peer.wanted_leader != leader:
+            if sock is not None:
+                sock.close()
+            return
+        if sock is None:
+            log.info("cannot reach the leader, server %d: %s", leader, problem)
+            self._peer.leader_link(None)
+        else:
+            self._peer.leader_link(self._linked(sock, f"leader {leader}"))
+
+    # --- links
+
+    def _linked(self, sock: socket.socket, name: str) -> PeerLink:
+        link = PeerLink(name, self._peer.dirty)
+        self._sockets[link] = _LinkSocket(self, sock, link)
+        return link
+
+    def forget(self, link: PeerLink) -> None:
+        del self._sockets[link]
+
+
+class _LinkSocket:
+    """The socket under one PeerLink."""
+
+    def __init__(self, links: QuorumLinks, sock: socket.socket, link: PeerLink) -> None:
+        self._links = links
+        self._hub = links.hub
+        self._sock = sock
+        self._link = link
+        self._unsent = memoryview(b"")
+        self._mask = IN
+        self._deadline: Timer | None = None
+        self._gone = False
+        self._hub.watch(sock.fileno(), IN, self._on_ready)
+
+    def _on_ready(self, mask: int) -> None:
+        if mask & OUT:
+            self.flush()
+        if mask & ~OUT and not self._gone:
+            self._read()
+
+    def _read(self) -> None:
+        try:
+            data = self._sock.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.drop(error.strerror or str(error))
+            return
+        if data:
+            self._link.received(data)
+        else:
+            self.drop("the other side has closed it")
+
+    def flush(self) -> None:
+        """Send, up to a bound; then settle what to wait for, or close."""
+        if self._gone:
+            return
+        link, budget = self._link, _SEND_PER_TURN
+        if link.closing and not link.out_size:
+            self._unsent = memoryview(b"")  # aborted: nothing more is to be sent
+        while budget > 0:
+            if not self._unsent:
+                self._unsent = memoryview(link.take_output())
+                if not self._unsent:
+                    break
+            try:
+                sent = self._sock.send(self._unsent[:budget])
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self.drop(error.strerror or str(error))
+                return
+            self._unsent = self._unsent[sent:]
+            budget -= sent
+            link.sent(sent)
+        more = bool(self._unsent or link.out)
+        if link.closing:
+            self._end(more)
+        else:
+            self._wait_for(IN | OUT if more else IN)
+
+    def _end(self, more: bool) -> None:
+        if not more:
+            self.drop("")
+            return
+        if self._deadline is None:
+            self._deadline = self._hub.later(
+                _LAST_WORDS_SECONDS, lambda: self.drop("it does not read")
+            )
+        self._wait_for(OUT)
+
+    def _wait_for(self, mask: int) -> None:
+        if mask != self._mask:
+            self._mask = mask
+            self._hub.rewatch(self._sock.fileno(), mask)
+
+    def drop(self, reason: str) -> None:
+        """Close the socket and tell the link."""
+        if self._gone:
+            return
+        self._gone = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._hub.unwatch(self._sock.fileno())
+        self._sock.close()
+        self._links.forget(self._link)
+        if reason and not self._link.closing:
+            log.info("the link with %s is broken: %s", self._link.peer, reason)
+        self._link.broken()
