@@ -203,7 +203,7 @@ sids = st.one_of(st.integers(-3, 300), st.integers(-(2**63) + 1, 2**63 - 1))
 
 @st.composite
 def ensembles(draw: st.DrawFn) -> Ensemble:
-    servers = {}
+    servers: dict[int, QuorumServer] = {}
     for sid in draw(st.lists(sids, min_size=1, max_size=30, unique=True)):
         first = draw(ports)
         peers = tuple(
