@@ -280,7 +280,7 @@ def test_the_short_way_gives_the_bytes_of_the_long_one(requests: list[tuple[Op, 
     short = answers(data, [], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zoo.server.connection.FAST_READS", ())
-        patch.setattr("zoo.server.connection.SET_DATA", -1)
+        patch.setattr("zoo.pipeline.plain_writes.PlainWrites._room", lambda self, most: 0)
         assert answers(data, [], []) == short
 
 

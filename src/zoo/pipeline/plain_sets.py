@@ -1,14 +1,4 @@
-"""setData with nothing special about it: the hottest write, in as few steps as Python allows.
-
-Theory of operation. Three writes out of four are setData on a znode that anyone may write, with
-bytes that parse. What such a one goes through in `Prep.prepare`, `Writes`, `changes` and
-`DataTree`, about twenty calls, is here one turn of a loop to prepare it and one call to commit it,
-on a plain tuple. And they come in runs: a pipelining client's bytes hold many of them, so what does
-not change from one to the next is looked up once per run.
-
-The result is the same to the byte, and the tests hold the two side by side; whatever is out of the
-ordinary (an error, an ACL, a quota to enforce, null data) ends the run and goes the long way.
-"""
+"""setData with nothing special about it: the hottest write. See plain_writes.py."""
 
 from __future__ import annotations
 
@@ -16,13 +6,12 @@ from struct import Struct
 from typing import Any
 from zlib import crc32
 
-from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.jute.operations import Op
-from zoo.pipeline.prep import Prep, pack_txn_header
+from zoo.pipeline.plain_writes import PlainWrite, PlainWrites, Run, unpack_int, unpack_start
+from zoo.pipeline.prep import pack_txn_header
 from zoo.pipeline.replies import REPLY_SIZE, pack_reply
 from zoo.tree.record import (
     DIGEST_VERSION,
-    LENGTH,
     MAX_INT32,
     OWNER_AT_END,
     STAT_SIZE,
@@ -33,43 +22,20 @@ from zoo.tree.record import (
     unpack_stat,
 )
 
-PlainSet = tuple[int, bytes, bytes, bytes, Any, int]
-"""zxid, path, record, reply, origin, digest of the tree: what a Proposal is to other writes."""
-Run = tuple[list[PlainSet], int]
-"""The sets taken, and the position behind the last of them."""
-
 SET_DATA = int(Op.setData)
 _SET_TAIL = Struct(">iiq")  # the new version, then a TxnDigest
 
-_COUNTER_MASK = 0xFFFFFFFF
-_LAST_COUNTER = 0xFFFFFFFE  # the role rolls the epoch here, so a run must not cross it
 _SMALLEST = 26  # bytes of a frame with a path of two bytes and no data
 _Z = ord("z")  # of /zookeeper
 _REPLY_LENGTH = REPLY_SIZE + STAT_SIZE
 
-_unpack_int = LENGTH.unpack_from
-_unpack_start = Struct(">iiii").unpack_from  # frame length, xid, operation, path length
 _pack_tail = _SET_TAIL.pack
 
 
-class PlainSets:
-    """Prepares plain sets beside `prep`, over the same overlay and in the same order."""
+class PlainSets(PlainWrites):
+    """The sets among the plain writes."""
 
-    __slots__ = ("_enforce_quota", "_max_frame", "_order", "_prep", "_tree", "_view")
-
-    def __init__(self, prep: Prep, max_frame: int = DEFAULT_MAX_BUFFER) -> None:
-        self._prep = prep
-        self._order = prep.order
-        self._view = prep.view
-        self._tree = prep.tree
-        self._enforce_quota = prep.writes.enforce_quota
-        self._max_frame = max_frame
-
-    def _room(self, most: int) -> int:
-        """How many plain sets may be taken now: none where nothing is plain, else up to `most`."""
-        if not self._view.digest_enabled or (self._enforce_quota and self._tree.quotas):
-            return 0
-        return min(most, (_LAST_COUNTER - self._order.proposed) & _COUNTER_MASK)
+    __slots__ = ()
 
     def take(self, origin: Any, buf: bytes, pos: int, end: int, most: int) -> Run:
         """Prepare the run of plain sets that begins at `pos`, `most` of them at the most.
@@ -80,18 +46,18 @@ class PlainSets:
         view, order, session_id = self._view, self._order, origin.session_id
         nodes, veiled = self._tree.nodes, self._tree.veiled
         records, digests = view.records, view.digests
-        taken: list[PlainSet] = []
+        taken: list[PlainWrite] = []
         entries: list[bytes] = []
         total, zxid, now = view.digest, order.proposed, self._prep.wall_ms
         most = self._room(most)
         while len(taken) < most and end - pos >= _SMALLEST:
-            length, cxid, op, path_size = _unpack_start(buf, pos)
+            length, cxid, op, path_size = unpack_start(buf, pos)
             stop = pos + 4 + length
             at = pos + 16 + path_size
             last = stop - 4
             if op != SET_DATA or stop > end or length > self._max_frame:
                 break
-            if path_size < 2 or at > last - 4 or at + 4 + _unpack_int(buf, at)[0] != last:
+            if path_size < 2 or at > last - 4 or at + 4 + unpack_int(buf, at)[0] != last:
                 break  # the root, null data, or not what it says it is
             path = buf[pos + 16 : at]
             if path in records:
@@ -106,7 +72,7 @@ class PlainSets:
             if path[1] == _Z and path.startswith(SYSTEM_SUBTREE):
                 break
             cz, _, ct, _, version, cv, av, owner, _, n, pz = unpack_stat(old, len(old) - STAT_SIZE)
-            (expected,) = _unpack_int(buf, last)
+            (expected,) = unpack_int(buf, last)
             if (expected != version and expected != -1) or version == MAX_INT32:
                 break
             version += 1

@@ -32,7 +32,7 @@ from zoo.jute.codec import JuteError
 from zoo.jute.constants import PING_XID, KeeperState
 from zoo.jute.operations import OPERATIONS, Op
 from zoo.jute.schema import decode, encode
-from zoo.pipeline.plain_sets import PlainSet
+from zoo.pipeline.plain_writes import PlainWrite
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
 from zoo.pipeline.replies import REPLY, REPLY_SIZE, pack_reply, reply_frame
@@ -58,7 +58,6 @@ unpack_length = PATH_LENGTH.unpack_from
 
 GET_DATA, EXISTS = int(Op.getData), int(Op.exists)
 FAST_READS = (GET_DATA, EXISTS)
-SET_DATA = int(Op.setData)
 AUTH, CLOSE_SESSION, PING = int(Op.auth), int(Op.closeSession), int(Op.ping)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
@@ -102,7 +101,7 @@ class ClientConnection:
         self.identities: list[Identity] = list(core.registry.first_identities(ip))
         self.session: Session = _NO_SESSION
         self.session_id = 0
-        self.waiting: deque[Proposal | PlainSet | Deferred] = deque()
+        self.waiting: deque[Proposal | PlainWrite | Deferred] = deque()
         self.handshake: Handshake | None = Handshake(self)
         self._owned = 0
         self._deferred_size = 0
@@ -140,7 +139,7 @@ class ClientConnection:
         zxid = core.tree.last_zxid
         out, waiting = self.out, self.waiting
         append = out.append
-        take_sets, proposals = core.plain_sets.take, core.proposals
+        plain_writes, proposals = core.plain_writes, core.proposals
         max_frame, max_unsent = core.max_frame, core.max_unsent
         limit = core.outstanding_limit
         pos, end = 0, len(buf)
@@ -174,8 +173,8 @@ class ClientConnection:
                         if size > max_unsent:
                             break
                         continue
-            elif op == SET_DATA and plain:
-                run, stop = take_sets(self, buf, pos, end, limit - core.outstanding)
+            elif op in plain_writes and plain:
+                run, stop = plain_writes[op](self, buf, pos, end, limit - core.outstanding)
                 if run:
                     waiting.extend(run)
                     proposals.extend(run)
@@ -365,8 +364,8 @@ class ClientConnection:
         elif self.waiting:
             self._advance()
 
-    def finish_set(self, proposal: PlainSet) -> None:
-        """The same for a plain set."""
+    def finish_plain(self, proposal: PlainWrite) -> None:
+        """The same for a plain write."""
         waiting = self.waiting
         first = waiting.popleft()
         assert first is proposal, f"{self}: committed {proposal[0]:#x} out of order"

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 from zoo.auth.registry import AuthRegistry
 from zoo.config import Config
 from zoo.persistence.snapshot import SnapshotEncoder, ZxidDigest
-from zoo.pipeline.plain_sets import PlainSet, PlainSets
+from zoo.pipeline.plain_creates import CREATE, CREATE2, PlainCreates
+from zoo.pipeline.plain_sets import SET_DATA, PlainSets
+from zoo.pipeline.plain_writes import SET_SIZE, PlainWrite, Take
 from zoo.pipeline.prep import Prep
 from zoo.pipeline.proposal import OpenSession, Proposal
 from zoo.pipeline.reads import Reads
@@ -99,7 +101,13 @@ class ServerCore:
         writes.close_session_txn = config.close_session_txn_enabled
         self.role = Standalone(tree.last_zxid)
         self.prep = Prep(writes, self.role)
-        self.plain_sets = PlainSets(self.prep, self.max_frame)
+        sets = PlainSets(self.prep, self.max_frame)
+        creates = PlainCreates(self.prep, self.max_frame)
+        self.plain_writes: dict[int, Take] = {
+            SET_DATA: sets.take,
+            CREATE: creates.take,
+            CREATE2: creates.take,
+        }
         self.reaper = Reaper(config, tree, self.outstanding_view.get)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
@@ -108,7 +116,7 @@ class ServerCore:
         self.per_ip: dict[str, int] = {}
         self.attached: dict[int, ClientConnection] = {}
         self.dirty: list[ClientConnection] = []
-        self.proposals: deque[Proposal | PlainSet] = deque()
+        self.proposals: deque[Proposal | PlainWrite] = deque()
         self.outstanding = 0
         self.digest_log: deque[tuple[int, int]] = deque(maxlen=1024)
         self._throttled: dict[ClientConnection, None] = {}
@@ -279,28 +287,37 @@ class ServerCore:
         return ready
 
     def persisted(self, zxid: int) -> None:
-        """Everything up to `zxid` is durable: commit it and answer."""
-        committed = self.role.on_persisted(zxid)
+        """Everything up to `zxid` is durable: commit what that decides, and answer."""
+        self.commit_to(self.role.on_persisted(zxid))
+
+    def commit_to(self, committed: int) -> None:
+        """Commit everything up to the zxid `committed` and answer it."""
         proposals, tree = self.proposals, self.tree
-        outstanding = self.outstanding_view
-        records = outstanding.records
-        before, sets = len(proposals), 0
+        commit_set, commit_create = tree.commit_set, tree.commit_create
+        records = self.outstanding_view.records
+        before, plain = len(proposals), 0
         while proposals and tree.last_zxid != committed:
             proposal = proposals.popleft()
             if type(proposal) is tuple:
-                zxid, path, record, _, origin, digest = proposal
-                tree.commit_set(zxid, path, record)
+                plain += 1
+                if len(proposal) == SET_SIZE:
+                    zxid, path, record, _, origin, digest = proposal
+                    commit_set(zxid, path, record)
+                else:
+                    zxid, path, record, _, origin, digest, parent, parent_record = proposal
+                    commit_create(zxid, path, record, parent, parent_record)
+                    if records.get(parent) is parent_record:
+                        del records[parent]
                 if records.get(path) is record:
                     del records[path]
                 tree.digest = digest
-                sets += 1
-                origin.finish_set(proposal)
+                origin.finish_plain(proposal)
             else:
                 zxid = self._commit(cast(Proposal, proposal))
             if not zxid & 127:
                 self.digest_log.append((zxid, tree.digest))
         assert tree.last_zxid == committed, f"no proposal for 0x{committed:x}"
-        self.stats.packets_sent += sets
+        self.stats.packets_sent += plain
         self.stats.record_updates(self.now_ms - self._batch_began_ms, before - len(proposals))
         if self._settling:
             self._establish_settled(committed)

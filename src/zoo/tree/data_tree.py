@@ -171,23 +171,36 @@ class DataTree:
         for watcher, event, at in self.watches.data_changed(path):
             self.notify(watcher, event, at, zxid, acl)
 
+    def commit_create(
+        self, zxid: int, path: bytes, record: bytes, parent: bytes, parent_record: bytes
+    ) -> None:
+        """`commit` of one CREATE of a znode that nobody owns and everybody may change."""
+        assert zxid > self.last_zxid, f"commit of 0x{zxid:x} after 0x{self.last_zxid:x}"
+        self.last_zxid = zxid
+        self._add(zxid, path, record, parent, parent_record, OPEN_ACL)
+
     def _create(self, zxid: int, edit: Edit) -> None:
         _, path, record, parent, parent_record, acl, owner = edit
-        old_parent = self.nodes[parent]
+        if acl is not OPEN_ACL and acl != OPEN_ACL:
+            self._guard(path, acl)
+        if owner:
+            self._own(path, owner)
+        self._add(zxid, path, record, parent, self._fresh(parent, parent_record), acl)
+
+    def _add(
+        self, zxid: int, path: bytes, record: bytes, parent: bytes, parent_record: bytes, acl: Acl
+    ) -> None:
+        nodes = self.nodes
         if self._saved is not None:
-            self._save(parent, old_parent)
-        self.nodes[parent] = self._fresh(parent, parent_record)
-        self.nodes[path] = record
+            self._save(parent, nodes[parent])
+        nodes[parent] = parent_record
+        nodes[path] = record
         kids = self.children.get(parent)
         if kids is None:
             kids = self.children[parent] = {}
         kids[path] = None
         size = _data_size(record)
         self.data_size += len(path) + size
-        if acl is not OPEN_ACL and acl != OPEN_ACL:
-            self._guard(path, acl)
-        if owner:
-            self._own(path, owner)
         if path.startswith(QUOTA_SUBTREE):
             self._quota_created(path)
         if self.quotas:
