@@ -33,7 +33,8 @@ from zoo.config_properties import Origin, Setting
 from zoo.persistence.storage import Storage
 from zoo.runtime.config_file import load_config
 from zoo.runtime.driver import Driver
-from zoo.runtime.file_storage import Files, FileStorage
+from zoo.runtime.file_storage import FileStorage
+from zoo.runtime.files import Files
 from zoo.runtime.loading import load, write_snapshot
 from zoo.server.core import ServerCore
 from zoo.server.core_view import CoreView, HostFacts

@@ -29,7 +29,7 @@ from zoo.runtime.main import EXIT_DATA_DIR, EXIT_INVOCATION, EXIT_OK, EXIT_UNEXP
 
 HANGING_FSYNC = """
 import os, threading
-from zoo.runtime.file_storage import Files
+from zoo.runtime.files import Files
 real = Files.fdatasync
 def hang(fd):
     if os.path.exists("hang"):

@@ -8,7 +8,7 @@ import pytest
 
 from zoo.persistence.storage import StorageFailed
 from zoo.persistence.txn_log import FILE_HEADER, HEADER_SIZE
-from zoo.sim.disk import Disk, Faults, MemoryStorage
+from zoo.sim.disk import Disk, Faults, Interrupted, MemoryStorage
 
 
 def written(disk: Disk, synced: bytes, unsynced: bytes = b"") -> MemoryStorage:
@@ -171,3 +171,84 @@ def test_flip_bit() -> None:
     after = bytes(disk.files["log.1"].data)
     assert sum((a ^ b).bit_count() for a, b in zip(before, after, strict=True)) == 1
     assert disk.size == len(after)
+
+
+def test_a_rename_that_was_not_synced_may_be_undone() -> None:
+    outcomes = set()
+    for seed in range(60):
+        disk = Disk()
+        storage = MemoryStorage(disk)
+        storage.write_note("n", b"old")
+        file = disk.create(".writing-n")
+        file.data += b"new"
+        file.sync()
+        disk.rename(".writing-n", "n")
+        assert storage.read_note("n") == b"new"
+        disk.power_failure(Random(seed))
+        outcomes.add(MemoryStorage(disk).read_note("n"))
+        assert MemoryStorage.unfinished(disk.holder or storage) == []
+    assert outcomes == {b"old", b"new"}
+
+
+@pytest.mark.parametrize("operation", range(1, 6))
+def test_a_note_is_replaced_as_a_whole(operation: int) -> None:
+    found = set()
+    for seed in range(20):
+        disk = Disk()
+        storage = MemoryStorage(disk)
+        storage.write_note("n", b"old")
+        disk.faults.operations_until_interruption = operation
+        with pytest.raises(Interrupted):
+            storage.write_note("n", b"new")
+        disk.power_failure(Random(seed))
+        found.add(MemoryStorage(disk).read_note("n"))
+    assert found == ({b"old"} if operation < 5 else {b"old", b"new"})
+
+
+def test_notes_by_prefix() -> None:
+    storage = MemoryStorage(Disk())
+    storage.write_note("installing.b", b"")
+    storage.write_note("installing.a", b"x")
+    assert storage.notes("installing.") == ["installing.a", "installing.b"]
+    storage.remove("installing.b")
+    assert storage.notes("installing.") == ["installing.a"]
+    assert storage.read_note("installing.b") is None
+
+
+def test_removals_are_durable_once_the_names_are_synced() -> None:
+    for seed in range(20):
+        disk = Disk()
+        storage = written(disk, b"x")
+        storage.write_note("n", b"")
+        storage.remove("log.1")
+        storage.remove("n")
+        storage.sync_names()
+        disk.power_failure(Random(seed))
+        assert disk.files == {}
+
+
+def test_syncing_a_log_makes_no_snapshot_directory_durable() -> None:
+    outcomes = set()
+    for seed in range(30):
+        disk = Disk()
+        storage = MemoryStorage(disk)
+        storage.write_note("n", b"")
+        storage.remove("n")
+        storage.append(b"x", 1)
+        storage.sync()
+        disk.power_failure(Random(seed))
+        outcomes.add("n" in disk.files)
+        assert "log.1" in disk.files
+    assert outcomes == {True, False}
+
+
+def test_a_finished_snapshot_waits_to_be_published() -> None:
+    disk = Disk()
+    storage = MemoryStorage(disk)
+    writer = storage.begin_snapshot(5)
+    writer.write(b"abc")
+    assert writer.finish() == ".writing-snapshot.5"
+    assert (storage.snapshots(), storage.unfinished()) == ([], [".writing-snapshot.5"])
+    storage.publish(".writing-snapshot.5")
+    disk.power_failure(Random(2))
+    assert MemoryStorage(disk).read_snapshot("snapshot.5").read(9) == b"abc"

@@ -13,7 +13,7 @@ Theory of operation
     last zxid  int64; seal                                    (since 3.9, absent if switched off)
 
 The checksum runs on over the seals, so the last seal of a file covers all of it: `validate`
-need not parse anything.
+parses nothing but the end.
 
 In memory a node is its wire record (data + 68-byte Stat). StatPersisted is that Stat without
 dataLength and numChildren, and its cversion counts child creations, where the wire's is
@@ -174,8 +174,24 @@ def _encode_acls(acls: Mapping[int, tuple[ACL, ...]]) -> bytes:
     return b"".join(out)
 
 
-def validate(read: Callable[[int], bytes]) -> None:
-    """Check a whole snapshot's header and last seal; raises InvalidSnapshot.
+class SnapshotEnd(NamedTuple):
+    """What stands behind a snapshot's nodes; None where the file has no such section."""
+
+    digest: ZxidDigest | None
+    last_zxid: int | None
+
+    def contains_up_to(self, named: int) -> int:
+        """The newest txn that any node of the file may show, if its name is of the zxid `named`."""
+        return max(named, self.digest.zxid if self.digest else 0, self.last_zxid or 0)
+
+
+# The forms that a file's end can take: sizes of the sections, each of which a seal follows.
+_END_FORMS = ((0, _ZXID_DIGEST.size, 8), (0, _ZXID_DIGEST.size), (0, 8), (0,))
+_LONGEST_END = _ZXID_DIGEST.size + 8 + 3 * SEAL.size
+
+
+def validate(read: Callable[[int], bytes]) -> SnapshotEnd:
+    """Check a whole snapshot's header and seals; raises InvalidSnapshot.
 
     Runs at the speed of the checksum, in constant memory.
     """
@@ -187,16 +203,42 @@ def validate(read: Callable[[int], bytes]) -> None:
     checksum = 1
     while chunk := read(CHUNK):
         buffer += chunk
-        checksum = adler32(memoryview(buffer)[: -SEAL.size], checksum)
-        buffer = buffer[-SEAL.size :]
+        checksum = adler32(memoryview(buffer)[:-_LONGEST_END], checksum)
+        buffer = buffer[-_LONGEST_END:]
     if len(buffer) < SEAL.size:
         raise InvalidSnapshot("it ends before its first seal")
-    checksum = adler32(memoryview(buffer)[: -SEAL.size], checksum)
-    expected, length, slash = SEAL.unpack(buffer[-SEAL.size :])
+    for form in _END_FORMS:
+        if (end := _end_of_form(buffer, checksum, form)) is not None:
+            return end
+    _, length, slash = SEAL.unpack(buffer[-SEAL.size :])
     if (length, slash) != (1, b"/"):
         raise InvalidSnapshot("it is incomplete: it does not end with a seal")
-    if checksum != expected:
-        raise InvalidSnapshot(f"its checksum is {checksum:#x} and should be {expected:#x}")
+    raise InvalidSnapshot("its checksum is wrong")
+
+
+def _end_of_form(buffer: bytes, checksum: int, form: tuple[int, ...]) -> SnapshotEnd | None:
+    """What `buffer`, a file's last bytes, holds; None when its seals do not stand as in `form`.
+
+    `checksum` is that of everything before `buffer`.
+    """
+    start = len(buffer) - sum(form) - len(form) * SEAL.size
+    if start < 0:
+        return None
+    checksum = adler32(memoryview(buffer)[:start], checksum)
+    digest, last_zxid = None, None
+    for size in form:
+        section, seal = buffer[start : start + size], buffer[start + size :][: SEAL.size]
+        checksum = adler32(section, checksum)
+        if SEAL.unpack(seal) != (checksum, 1, b"/"):
+            return None
+        checksum = adler32(seal, checksum)
+        start += size + SEAL.size
+        if size == 8:
+            (last_zxid,) = _LONG.unpack(section)
+        elif size:
+            found = ZxidDigest(*_ZXID_DIGEST.unpack(section))
+            digest = found if found.zxid else None
+    return SnapshotEnd(digest, last_zxid)
 
 
 class SnapshotDecoder:

@@ -11,6 +11,8 @@ rests on:
   an existing log is never appended to, and replaced only when it holds no record (is not longer
   than its header: recovery cuts recordless logs to that).
 * A snapshot exists under its name only once `commit` has returned: complete, fsynced, renamed.
+* A note is a small file beside the snapshots (an epoch, a marker): old or new content, never a mix.
+* `remove` is durable only with the next `sync_names`; until then the file may come back.
 * Any failed write, fsync, truncate or rename raises `StorageFailed`. It is never retried (after a
   failed fsync the page cache may claim what the disk does not have): the server stops.
 """
@@ -22,6 +24,8 @@ from typing import NamedTuple, Protocol
 
 LOG_PREFIX = "log."
 SNAPSHOT_PREFIX = "snapshot."
+TEMPORARY_PREFIX = ".writing-"
+"""Begins the name of every file that is not complete; the rest of it is the name it will get."""
 COMPRESSIONS = ("", "gz", "snappy")
 
 
@@ -74,6 +78,12 @@ class SnapshotWriter(Protocol):
         """Make it durable and visible; returns its name. Blocks: not for the event loop."""
         ...
 
+    def finish(self) -> str:
+        """Make it complete and durable, yet leave it to `Storage.publish`; returns the name it has
+        until then, one of `Storage.unfinished`.
+        """
+        ...
+
     def abort(self) -> None:
         """Throw away what was written."""
         ...
@@ -103,7 +113,11 @@ class Storage(Protocol):
         ...
 
     def remove(self, name: str) -> None:
-        """Delete one log or snapshot that is not being written."""
+        """Delete one file that is not being written: a log, snapshot, note or unfinished file."""
+        ...
+
+    def sync_names(self) -> None:
+        """Make every earlier `remove` durable."""
         ...
 
     def append(self, records: bytes, zxid: int) -> None:
@@ -123,6 +137,28 @@ class Storage(Protocol):
         ...
 
     def begin_snapshot(self, zxid: int) -> SnapshotWriter: ...
+
+    def unfinished(self) -> Sequence[str]:
+        """Names of the files that are not complete, or complete and not published."""
+        ...
+
+    def publish(self, name: str) -> None:
+        """Give a finished snapshot its final name, durably, instead of any older file's of that
+        name.
+        """
+        ...
+
+    def notes(self, prefix: str) -> Sequence[str]:
+        """Names of the notes that begin so."""
+        ...
+
+    def read_note(self, name: str) -> bytes | None:
+        """A note's content, None when there is no such note."""
+        ...
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Write or replace a note, durably and in one step: no crash leaves half of it."""
+        ...
 
     def close(self) -> None:
         """Let go of everything. What was not synced may be lost."""

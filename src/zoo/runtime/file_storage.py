@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import logging
 import os
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo.persistence.redo import settle
 from zoo.persistence.storage import (
+    TEMPORARY_PREFIX,
     LogFile,
     Reader,
     SnapshotFile,
@@ -34,48 +36,13 @@ from zoo.persistence.storage import (
 )
 from zoo.persistence.txn_log import FILE_HEADER, HEADER_SIZE
 from zoo.runtime.compression import compressor, decompressing_reader
+from zoo.runtime.files import Files, failing, lock, write_all
+
+log = logging.getLogger(__name__)
 
 DEFAULT_PREALLOCATION = 64 * 1024 * 1024
 # As Java: allocate again when less than this is left, so that a usual record never meets the end.
 ALLOCATION_MARGIN = 4096
-LOCK_NAME = "zoo.lock"
-TEMPORARY_PREFIX = ".writing-"
-
-_ADVICE = {
-    errno.ENOSPC: "Free space on this file system (old snapshots and logs can be purged), "
-    "then start the server again; nothing acknowledged was lost",
-    errno.EDQUOT: "Raise the disk quota of the server's user, then start the server again",
-    errno.EROFS: "The file system is read-only, often after a disk error: see the kernel log",
-    errno.EIO: "The disk reported an error: see the kernel log before using it again",
-    errno.EACCES: "Give the server's user write permission there",
-    errno.EPERM: "Give the server's user write permission there",
-    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
-}
-
-
-class Files:
-    """The system calls the storage makes; a test replaces some of them."""
-
-    open = staticmethod(os.open)
-    close = staticmethod(os.close)
-    pwrite = staticmethod(os.pwrite)
-    fdatasync = staticmethod(os.fdatasync)
-    fsync = staticmethod(os.fsync)
-    ftruncate = staticmethod(os.ftruncate)
-    rename = staticmethod(os.rename)
-    unlink = staticmethod(os.unlink)
-    posix_fallocate = staticmethod(os.posix_fallocate)
-
-
-@contextlib.contextmanager
-def failing(operation: str, path: Path) -> Iterator[None]:
-    """Turn an OSError into a StorageFailed that names the operation, the path and what can help."""
-    try:
-        yield
-    except OSError as error:
-        reason = f"{error.strerror} ({errno.errorcode.get(error.errno or 0, error.errno)})"
-        advice = _ADVICE.get(error.errno or 0, "")
-        raise StorageFailed(operation, str(path), reason, advice) from error
 
 
 class _Log:
@@ -118,8 +85,9 @@ class FileStorage:
         self._locks: list[int] = []
         try:
             for directory in dict.fromkeys((snapshot_dir, log_dir)):
-                self._locks.append(_lock(directory))
-            self._remove_leftovers()
+                self._locks.append(lock(directory))
+            for line in settle(self):
+                log.warning("%s: %s", snapshot_dir, line)
         except BaseException:
             self._unlock()
             raise
@@ -181,6 +149,10 @@ class FileStorage:
         # What stays undeleted costs room, not safety: no reason to refuse writes from then on.
         with failing("delete", directory / name):
             self._files.unlink(directory / name)
+
+    def sync_names(self) -> None:
+        for directory in dict.fromkeys((self._snapshot_dir, self._log_dir)):
+            self._sync_directory(directory)
 
     # --- the log being written ------------------------------------------------------------------
 
@@ -278,6 +250,41 @@ class FileStorage:
             fd = self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
         return FileSnapshotWriter(self, path, name, fd)
 
+    def unfinished(self) -> list[str]:
+        return self.notes(TEMPORARY_PREFIX)
+
+    def publish(self, name: str) -> None:
+        target = self._snapshot_dir / name.removeprefix(TEMPORARY_PREFIX)
+        with self._write("rename to", target):
+            self._files.rename(self._snapshot_dir / name, target)
+        self._sync_directory(self._snapshot_dir)
+
+    # --- notes ----------------------------------------------------------------------------------
+
+    def notes(self, prefix: str) -> list[str]:
+        with failing("list", self._snapshot_dir):
+            names = os.listdir(self._snapshot_dir)
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def read_note(self, name: str) -> bytes | None:
+        path = self._snapshot_dir / name
+        with failing("read", path):
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def write_note(self, name: str, content: bytes) -> None:
+        path = self._snapshot_dir / (TEMPORARY_PREFIX + name)
+        with self._write("write to", path):
+            fd = self._files.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            try:
+                write_all(self._files, fd, content, 0)
+                self._files.fsync(fd)
+            finally:
+                self._files.close(fd)
+        self.publish(path.name)
+
     # --- failing and locking --------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -291,14 +298,6 @@ class FileStorage:
         except StorageFailed as failure:
             self._failure = failure
             raise
-
-    def _remove_leftovers(self) -> None:
-        """Unfinished snapshots of a server that died while it wrote them."""
-        for name in os.listdir(self._snapshot_dir):
-            if name.startswith(TEMPORARY_PREFIX):
-                path = self._snapshot_dir / name
-                with self._write("delete", path):
-                    self._files.unlink(path)
 
     def _unlock(self) -> None:
         for fd in self._locks:
@@ -330,16 +329,20 @@ class FileSnapshotWriter:
                 self._storage._files.fdatasync(self._fd)
 
     def commit(self) -> str:
-        self._out(self._compressor.flush())
-        storage, files = self._storage, self._storage._files
-        target = storage._snapshot_dir / self._name
-        with storage._write("fsync", self._path):
-            files.fsync(self._fd)
-        files.close(self._fd)
-        with storage._write("rename to", target):
-            files.rename(self._path, target)
-        storage._sync_directory(storage._snapshot_dir)
+        self._complete()
+        self._storage.publish(self._path.name)
         return self._name
+
+    def finish(self) -> str:
+        self._complete()
+        self._storage._sync_directory(self._storage._snapshot_dir)
+        return self._path.name
+
+    def _complete(self) -> None:
+        self._out(self._compressor.flush())
+        with self._storage._write("fsync", self._path):
+            self._storage._files.fsync(self._fd)
+        self._storage._files.close(self._fd)
 
     def abort(self) -> None:
         self._storage._files.close(self._fd)
@@ -350,34 +353,3 @@ class FileSnapshotWriter:
         with self._storage._write("write to", self._path):
             write_all(self._storage._files, self._fd, data, self._position)
         self._position += len(data)
-
-
-def write_all(files: Files, fd: int, data: bytes, position: int) -> None:
-    """pwrite until nothing is left: a short write names no error, the one after it does."""
-    written = files.pwrite(fd, data, position) if data else 0
-    while written < len(data):
-        more = files.pwrite(fd, data[written:], position + written)
-        if more == 0:
-            raise OSError(errno.EIO, "the disk accepts no more bytes")
-        written += more
-
-
-def _lock(directory: Path) -> int:
-    """Hold the directory until the descriptor is closed; the kernel lets go when we die."""
-    path = directory / LOCK_NAME
-    with failing("lock", path):
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(fd)
-            raise StorageFailed(
-                "lock",
-                str(directory),
-                f"another server uses this directory (pid {holder})",
-                "Stop it, or give this server a dataDir and dataLogDir of its own",
-            ) from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-    return fd

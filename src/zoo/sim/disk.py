@@ -2,17 +2,19 @@
 
 Theory of operation. A `Disk` survives the server; a `MemoryStorage` is one server's hold on it.
 Each file has two contents: `data`, what reads see (the page cache), and `durable`, what a power
-failure surely leaves. Each name is either `linked`, its directory entry on the disk, or not yet.
-So
+failure surely leaves. Names likewise: `files` is what reads see, `entries` what is durable of the
+two directories (one for logs, one for all else), and `pending` are the changes between the two. So
 
 * `kill` (kill -9) loses nothing but the hold: what was written stays in the page cache, unsynced
   as it was, and the next server reads it. It is not more durable for having been read.
 * `power_failure` keeps of each file its durable bytes and of the bytes written since a random
-  prefix, at times with zeros behind it, as file systems leave that allocate late; a new file
-  without a durable directory entry may vanish; a deleted one may come back.
+  prefix, at times with zeros behind it, as file systems leave that allocate late. Of the pending
+  changes of names it keeps some: a new file may vanish, a deleted one come back, a renamed one
+  have its old name.
 
 Faults are in `Faults`: a full disk, a write that fails half way, an fsync that fails. After the
 first failure the storage refuses everything, as the contract of zoo.persistence.storage demands.
+`Interrupted` is the end of the server between any two operations on the disk.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
+from zoo.persistence.redo import settle
 from zoo.persistence.storage import (
+    TEMPORARY_PREFIX,
     LogFile,
     Reader,
     SnapshotFile,
@@ -34,6 +39,10 @@ from zoo.persistence.storage import (
 from zoo.persistence.txn_log import FILE_HEADER, HEADER_SIZE
 
 
+class Interrupted(Exception):
+    """The server ends here; says before which operation."""
+
+
 @dataclass
 class Faults:
     """What is to go wrong. Counters are decremented by each call; the call that finds 1 fails."""
@@ -42,17 +51,18 @@ class Faults:
     """Bytes that may still be written before the disk is full."""
     writes_until_failure: int | None = None
     syncs_until_failure: int | None = None
+    operations_until_interruption: int | None = None
+    """Counts everything that changes the disk: writes, syncs, cuts, new, other and no names."""
 
 
 class DiskFile:
     """One file's bytes, cached and durable."""
 
-    __slots__ = ("data", "durable", "linked")
+    __slots__ = ("data", "durable")
 
     def __init__(self) -> None:
         self.data = bytearray()
         self.durable = b""
-        self.linked = False
 
     def sync(self) -> None:
         self.durable = bytes(self.data)
@@ -71,14 +81,31 @@ class DiskFile:
         self.durable = written
 
 
+class _NameChange(NamedTuple):
+    """`file` gets the name `new` (None: it loses its name) and no longer has the name `old`."""
+
+    old: str | None
+    new: str | None
+    file: DiskFile
+
+    def apply(self, names: dict[str, DiskFile]) -> None:
+        if self.old is not None:
+            names.pop(self.old, None)
+        if self.new is not None:
+            names[self.new] = self.file
+
+
 class Disk:
-    """Files by name. `removed` are those whose deletion may not have reached the disk."""
+    """Files by name, of the log directory and the snapshot directory."""
 
     def __init__(self) -> None:
         self.files: dict[str, DiskFile] = {}
-        self.removed: dict[str, DiskFile] = {}
+        self.entries: dict[str, DiskFile] = {}
+        self.pending: list[_NameChange] = []
         self.faults = Faults()
         self.holder: MemoryStorage | None = None
+
+    # --- what may happen to it
 
     def kill(self) -> None:
         """The server dies; what it wrote stays in the page cache."""
@@ -89,22 +116,13 @@ class Disk:
     def power_failure(self, rng: Random) -> None:
         """The server dies and with it all that was not synced, more or less."""
         self.kill()
-        for name in list(self.files):
-            file = self.files[name]
-            if not file.linked and rng.random() < 0.5:
-                del self.files[name]
-                continue
-            file.lose_power(rng)
-            file.linked = True
-        for name, file in self.removed.items():
-            if name not in self.files and rng.random() < 0.5:
-                self.files[name] = file
-        self.removed.clear()
-
-    def sync_directory(self) -> None:
+        for change in self.pending:
+            if rng.random() < 0.5:
+                change.apply(self.entries)
+        self.pending.clear()
+        self.files = dict(self.entries)
         for file in self.files.values():
-            file.linked = True
-        self.removed.clear()
+            file.lose_power(rng)
 
     def flip_bit(self, name: str, rng: Random) -> None:
         """Damage one durable bit of a file."""
@@ -116,6 +134,48 @@ class Disk:
     @property
     def size(self) -> int:
         return sum(len(file.data) for file in self.files.values())
+
+    # --- what a server does to it
+
+    def create(self, name: str) -> DiskFile:
+        """A new file; one that has the name already is emptied, in the page cache."""
+        self.operation(f"create {name}")
+        file = self.files.get(name)
+        if file is None:
+            file = DiskFile()
+            self._change(_NameChange(None, name, file))
+        file.data.clear()
+        return file
+
+    def rename(self, old: str, new: str) -> None:
+        self.operation(f"rename {old}")
+        self._change(_NameChange(old, new, self.files[old]))
+
+    def unlink(self, name: str) -> None:
+        self.operation(f"delete {name}")
+        self._change(_NameChange(name, None, self.files[name]))
+
+    def sync_directory(self, *, of_logs: bool) -> None:
+        self.operation("fsync a directory")
+        for change in self.pending:
+            if _is_log(change) == of_logs:
+                change.apply(self.entries)
+        self.pending = [change for change in self.pending if _is_log(change) != of_logs]
+
+    def operation(self, what: str) -> None:
+        left = self.faults.operations_until_interruption
+        if left is not None:
+            self.faults.operations_until_interruption = left - 1 if left > 1 else None
+            if left <= 1:
+                raise Interrupted(what)
+
+    def _change(self, change: _NameChange) -> None:
+        change.apply(self.files)
+        self.pending.append(change)
+
+
+def _is_log(change: _NameChange) -> bool:
+    return parse_log_name(change.new or change.old or "") is not None
 
 
 class MemoryStorage:
@@ -130,6 +190,11 @@ class MemoryStorage:
         self._failure: StorageFailed | None = None
         self._log = ""
         self._retired: list[str] = []
+        try:
+            settle(self)
+        except BaseException:
+            disk.kill()
+            raise
 
     # --- what is there
 
@@ -157,6 +222,7 @@ class MemoryStorage:
     def truncate_log(self, name: str, size: int) -> None:
         self._check("truncate", name)
         file = self.disk.files[name]
+        self.disk.operation(f"cut {name}")
         del file.data[size:]
         self._sync_file("truncate", name, file)
 
@@ -164,11 +230,16 @@ class MemoryStorage:
         """Make a log of an earlier server durable."""
         self._check("fsync", name)
         self._sync_file("fsync", name, self.disk.files[name])
-        self.disk.sync_directory()
+        self.disk.sync_directory(of_logs=True)
 
     def remove(self, name: str) -> None:
         self._check("delete", name)
-        self.disk.removed[name] = self.disk.files.pop(name)
+        self.disk.unlink(name)
+
+    def sync_names(self) -> None:
+        self._check("fsync", "the directories")
+        self.disk.sync_directory(of_logs=True)
+        self.disk.sync_directory(of_logs=False)
 
     # --- the log being written
 
@@ -179,10 +250,7 @@ class MemoryStorage:
             old = self.disk.files.get(name)
             if old is not None and len(old.data) > HEADER_SIZE:
                 raise self._fail("create", name, "it exists and may hold transactions")
-            file = DiskFile()
-            if old is not None:
-                file.durable, file.linked = old.durable, old.linked
-            self.disk.files[name] = file
+            file = self.disk.create(name)
             self._log = name
             self._write(name, file.data, FILE_HEADER)
         self._write(self._log, self.disk.files[self._log].data, records)
@@ -193,7 +261,7 @@ class MemoryStorage:
                 self._check("fsync", name)
                 self._sync_file("fsync", name, self.disk.files[name])
         self._retired.clear()
-        self.disk.sync_directory()
+        self.disk.sync_directory(of_logs=True)
 
     def roll(self) -> None:
         if self._log:
@@ -203,10 +271,35 @@ class MemoryStorage:
     def log_size(self) -> int:
         return len(self.disk.files[self._log].data) if self._log else 0
 
+    # --- snapshots and notes
+
     def begin_snapshot(self, zxid: int) -> MemorySnapshotWriter:
         name = snapshot_name(zxid)
         self._check("create", name)
         return MemorySnapshotWriter(self, name)
+
+    def unfinished(self) -> list[str]:
+        return sorted(name for name in self.disk.files if name.startswith(TEMPORARY_PREFIX))
+
+    def publish(self, name: str) -> None:
+        self._check("rename", name)
+        self.disk.rename(name, name.removeprefix(TEMPORARY_PREFIX))
+        self.disk.sync_directory(of_logs=False)
+
+    def notes(self, prefix: str) -> list[str]:
+        return sorted(name for name in self.disk.files if name.startswith(prefix))
+
+    def read_note(self, name: str) -> bytes | None:
+        file = self.disk.files.get(name)
+        return None if file is None else bytes(file.data)
+
+    def write_note(self, name: str, content: bytes) -> None:
+        temporary = TEMPORARY_PREFIX + name
+        self._check("create", name)
+        file = self.disk.create(temporary)
+        self._write(name, file.data, content)
+        self._sync_file("fsync", name, file)
+        self.publish(temporary)
 
     def close(self) -> None:
         """Let go of the disk. After a failure nothing is synced any more."""
@@ -227,6 +320,7 @@ class MemoryStorage:
         return self._failure
 
     def _write(self, name: str, data: bytearray, new: bytes) -> None:
+        self.disk.operation(f"write to {name}")
         faults = self.disk.faults
         if faults.writes_until_failure is not None:
             faults.writes_until_failure -= 1
@@ -243,6 +337,7 @@ class MemoryStorage:
         data += new
 
     def _sync_file(self, operation: str, name: str, file: DiskFile) -> None:
+        self.disk.operation(f"fsync {name}")
         faults = self.disk.faults
         if faults.syncs_until_failure is not None:
             faults.syncs_until_failure -= 1
@@ -253,12 +348,12 @@ class MemoryStorage:
 
 
 class MemorySnapshotWriter:
-    """One snapshot under no name until it is committed."""
+    """One snapshot under a temporary name until it is committed or published."""
 
     def __init__(self, storage: MemoryStorage, name: str) -> None:
         self._storage = storage
         self._name = name
-        self._file = DiskFile()
+        self._file = storage.disk.create(TEMPORARY_PREFIX + name)
 
     def write(self, chunk: bytes) -> None:
         self._storage._check("write to", self._name)
@@ -268,9 +363,15 @@ class MemorySnapshotWriter:
         storage = self._storage
         storage._check("fsync", self._name)
         storage._sync_file("fsync", self._name, self._file)
-        storage.disk.files[self._name] = self._file
-        storage.disk.sync_directory()
+        storage.publish(TEMPORARY_PREFIX + self._name)
         return self._name
 
+    def finish(self) -> str:
+        storage = self._storage
+        storage._check("fsync", self._name)
+        storage._sync_file("fsync", self._name, self._file)
+        storage.disk.sync_directory(of_logs=False)
+        return TEMPORARY_PREFIX + self._name
+
     def abort(self) -> None:
-        self._file = DiskFile()
+        self._storage.remove(TEMPORARY_PREFIX + self._name)
