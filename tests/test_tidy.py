@@ -23,8 +23,11 @@ AWAITED = {
     "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
     "zoo.zab.replica": "what consensus asks of the service: the member",
     "zoo.zab.history": "the log's end in memory: the roles and recovery",
+    "zoo.zab.follower": "the role of a learner that votes: the peer",
+    "zoo.zab.observer": "the role of a learner that does not vote: the peer",
     "zoo.zab.context": "what a role sees of its peer: the roles",
     "zoo.zab.notification": "the message of an election: the election",
+    "zoo.zab.carry_out": "the steps of a Ready: the disk thread and the simulator",
     "zoo.jute.framing": "frames of a link that is no server's client: our client and the members",
     "zoo.auth.sasl": "the interface that a SASL mechanism will implement",
 }
