@@ -22,6 +22,8 @@ AWAITED = {
     "zoo.zab.link": "one end of a learner link: leader and learner",
     "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
     "zoo.zab.replica": "what consensus asks of the service: the member",
+    "zoo.zab.sync_plan": "how a learner is synchronised: the leader",
+    "zoo.zab.packet_runs": "broadcast's runs of packets: the leader",
     "zoo.zab.history": "the log's end in memory: the roles and recovery",
     "zoo.zab.follower": "the role of a learner that votes: the peer",
     "zoo.zab.observer": "the role of a learner that does not vote: the peer",
