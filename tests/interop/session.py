@@ -101,12 +101,16 @@ class Session:
         session_id: int = 0,
         password: bytes = bytes(16),
         wait_s: float = 30.0,
+        seen: int = 0,
     ) -> None:
         self.link = raw_client.Link(("127.0.0.1", port), wait_s)
         self.link.send(
             framed(
                 raw_client.connect_request(
-                    timeout_ms=timeout_ms, session_id=session_id, password=password
+                    timeout_ms=timeout_ms,
+                    session_id=session_id,
+                    password=password,
+                    last_zxid_seen=seen,
                 )
             )
         )
