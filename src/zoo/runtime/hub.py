@@ -152,6 +152,8 @@ class Hub:
 
     def close(self) -> None:
         """The sockets that are watched are their owners'."""
+        if self._closed:
+            return
         self._closed = True
         self._timers.clear()
         self._callbacks.clear()

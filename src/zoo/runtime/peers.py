@@ -1,0 +1,124 @@
+"""The other members: the election mesh and the learner links of one server, as one thing to drive.
+
+The driver feeds it readiness and due timers within its turns, and at the end of each calls
+`after_turn`, which carries out what the peer has decided meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from zoo.config import Config
+from zoo.config_ensemble import PeerAddress
+from zoo.runtime.election_mesh import ElectionMesh, MeshEvents, MeshSettings
+from zoo.runtime.hub import Hub
+from zoo.runtime.port_listener import ANY
+from zoo.runtime.quorum_links import LinkingPeer, QuorumLinks, QuorumSettings
+
+
+class PortUnusable(Exception):
+    """The quorum or election port cannot be opened; the text says which and why."""
+
+
+class NetworkedPeer(LinkingPeer, Protocol):
+    """What of zoo.zab.peer.Peer has to do with the network."""
+
+    my_id: int
+    mesh_out: list[tuple[int, bytes]]
+
+    def notification(self, sid: int, data: bytes) -> None: ...
+
+    def reachable(self, sid: int) -> None: ...
+
+    def unreachable(self, sid: int) -> None: ...
+
+
+class Peers:
+    """`failed` is told when a port is lost for good: the server must end."""
+
+    def __init__(
+        self, config: Config, peer: NetworkedPeer, failed: Callable[[PortUnusable], None]
+    ) -> None:
+        self.hub = Hub()
+        self._peer = peer
+
+        def lost(reason: str) -> None:
+            failed(PortUnusable(reason))
+
+        servers = config.ensemble.servers
+        mine = servers[peer.my_id].addresses
+        all_ips = config.quorum_listen_on_all_ips
+        self.mesh = ElectionMesh(
+            self.hub,
+            peer.my_id,
+            [_election(address) for address in mine],
+            {
+                sid: [_election(address) for address in server.addresses]
+                for sid, server in servers.items()
+                if sid != peer.my_id
+            },
+            MeshSettings(
+                listen_on=tuple((ANY if all_ips else a.host, a.election_port) for a in mine),
+                connect_seconds=config.cnx_timeout_ms / 1000,
+                greeting_seconds=_greeting_ms(config) / 1000,
+                bind_attempts=config.election_port_bind_retry,
+                keep_alive=config.tcp_keep_alive,
+                multi_address=config.multi_address_enabled,
+            ),
+            MeshEvents(peer.notification, peer.reachable, peer.unreachable, lost),
+        )
+        self.links = QuorumLinks(
+            self.hub,
+            peer,
+            {
+                sid: [(address.host, address.quorum_port) for address in server.addresses]
+                for sid, server in servers.items()
+            },
+            QuorumSettings(
+                listen_on=tuple((ANY if all_ips else a.host, a.quorum_port) for a in mine),
+                connect_seconds=_connect_ms(config) / 1000,
+                bind_attempts=config.election_port_bind_retry,
+            ),
+            lost,
+        )
+
+    def start(self) -> None:
+        self.mesh.start()
+        self.links.start()
+
+    def after_turn(self) -> None:
+        """Send, dial and close as the peer has decided; what comes of it may decide more."""
+        peer, mesh = self._peer, self.mesh
+        while True:
+            if peer.mesh_out:
+                out, peer.mesh_out[:] = list(peer.mesh_out), []
+                for sid, message in out:
+                    mesh.send(sid, message)
+            mesh.flush()
+            self.links.after_turn()
+            if not peer.mesh_out and not peer.dirty:
+                return
+
+    def close(self) -> None:
+        """Close all sockets at once. A peer that is to part in peace is stopped before."""
+        self.links.close()
+        self.mesh.close()
+        self.hub.close()
+
+
+def _election(address: PeerAddress) -> tuple[str, int]:
+    return address.host, address.election_port
+
+
+def _greeting_ms(config: Config) -> int:
+    """How long somebody on the election port may take to say who he is."""
+    if config.quorum_cnxn_timeout_ms > 0:
+        return config.quorum_cnxn_timeout_ms
+    return config.tick_time_ms * config.sync_limit
+
+
+def _connect_ms(config: Config) -> int:
+    """How long one attempt to reach the leader may take."""
+    limit = config.connect_to_learner_master_limit or config.init_limit
+    return config.tick_time_ms * min(limit, config.sync_limit)
