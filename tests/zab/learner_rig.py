@@ -160,7 +160,6 @@ class FakePeer:
         self.now_ms = 1000
         self.dirty: list[PeerLink] = []
         self.wanted_leader: int | None = None
-        self.needs_snapshot = False
         self.truncatable = True
         self.disk: list[Ready] = []
         self.looked: str | None = None

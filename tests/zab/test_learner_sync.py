@@ -6,8 +6,9 @@ import pytest
 
 from tests.zab.learner_rig import FakePeer, Rig, commits, encode_state, entries, proposals
 from zoo.zab.learner import Phase
-from zoo.zab.learner_sync import INSTALL_RUN, NO_HISTORY
+from zoo.zab.learner_sync import INSTALL_RUN
 from zoo.zab.packets import SNAPSHOT_END, Packet, PacketType, encode_packet
+from zoo.zab.sync_plan import NO_HISTORY
 
 OLD = entries(1, 1, 2, 3)
 MORE = entries(1, 4, 5)
@@ -114,16 +115,27 @@ def test_a_disk_that_cannot_go_back_asks_for_a_snapshot(cause: str) -> None:
     r.says(Packet(PacketType.SNAP, ELSEWHERE[-1][0]), encode_state(ELSEWHERE), SNAPSHOT_END)
     r.establish()
     assert r.replica.state == ELSEWHERE
-    assert not peer.needs_snapshot
+
+
+def asking_for_a_snapshot() -> Rig:
+    r = Rig(FakePeer(OLD))
+    r.peer.truncatable = False
+    r.discover()
+    r.says(Packet(PacketType.TRUNC, OLD[0][0]))
+    return r
 
 
 def test_no_history_is_answered_with_a_snapshot_only() -> None:
-    peer = FakePeer(OLD)
-    peer.needs_snapshot = True
-    r = Rig(peer)
+    r = asking_for_a_snapshot()
     r.discover()
     r.says(Packet(PacketType.DIFF, MORE[-1][0]))
-    assert "no history" in (peer.looked or "")
+    assert "no history" in (r.peer.looked or "")
+
+
+def test_a_promise_that_counts_hides_no_history() -> None:
+    """The leader of another epoch has to know how far the log goes before it may lead."""
+    r = asking_for_a_snapshot()
+    assert r.discover(6).zxid == OLD[-1][0]
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])

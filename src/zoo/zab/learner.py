@@ -36,6 +36,7 @@ from zoo.zab.packets import (
     parse_packet,
     with_data,
 )
+from zoo.zab.sync_plan import NO_HISTORY
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Learner:
         self._attempts = 0
         self._link: PeerLink | None = None
         self._awaits_accepted = self._awaits_current = self._awaits_disk = False
-        self._is_in_epoch = False
+        self._is_in_epoch = self._needs_snapshot = False
         self._received = LearnerLog(context)
         self._sync = Synchronisation(context, self._received)
         self._handlers: dict[int, Callable[[Packet], None]] = {
@@ -221,8 +222,9 @@ class Learner:
         self._heard = self._context.now_ms
         try:
             return self._consume(data)
-        except StartOver as reason:
-            self._start_over(str(reason))
+        except StartOver as again:
+            self._needs_snapshot = again.needs_snapshot
+            self._start_over(str(again))
         except ProtocolViolation as violation:
             self._context.look(f"server {self.leader_sid} broke the protocol: {violation}")
         return b""
@@ -237,6 +239,8 @@ class Learner:
                 data, pos = self._sync.feed(data[pos:]), 0
                 if self._sync.is_raw:
                     return data
+            if self.phase is Phase.BROADCAST:
+                pos = self._take_runs(data, pos)
             parsed = parse_packet(data, pos, limit)
             if parsed is None:
                 return data[pos:]
@@ -269,6 +273,10 @@ class Learner:
             raise ProtocolViolation(f"epoch {epoch} of the leader is older than {accepted}")
         self.epoch = epoch
         if epoch == accepted:
+            # Only where it is no promise: who hides its history from a leader that needs the
+            # promise could help one to power that lacks what is committed.
+            if self._needs_snapshot:
+                self._sync.presented = NO_HISTORY
             self._ack_epoch(-1)  # promised before: it may not count as a promise again
         else:
             context.log.accept_epoch(epoch)
@@ -333,6 +341,10 @@ class Learner:
         if packet.data is None or len(packet.data) < _ACTIVATE.size:
             raise ProtocolViolation("COMMITANDACTIVATE without a leader")
         self._commit(packet)
+
+    def _take_runs(self, data: bytes, pos: int) -> int:
+        """Handle what can be handled many at a time; returns the position behind it."""
+        return pos
 
     def _acknowledge(self) -> None:
         """Something has become durable."""

@@ -63,6 +63,34 @@ class LearnerLog:
             self._history.commit_to(zxid)
             self._replica.deliver(zxid, entry)
 
+    def append_run(self, first: int, entries: list[bytes]) -> None:
+        """`append` of several with contiguous zxids from `first` on."""
+        last = first + len(entries) - 1
+        if not follows(first, self._log.appended) or first >> 32 != last >> 32:
+            for zxid, entry in enumerate(entries, first):
+                self.append(zxid, entry)
+            return
+        self._log.append_run(first, entries)
+        self._history.append_run(first, entries)
+        self._uncommitted.extend(enumerate(entries, first))
+        if self._acking:
+            self._unacked.extend(range(first, last + 1))
+
+    def commit_run(self, first: int, last: int) -> None:
+        """`commit` of all from `first` to `last`."""
+        waiting = self._uncommitted
+        count = last + 1 - first
+        is_next = len(waiting) >= count and waiting[0][0] == first and waiting[count - 1][0] == last
+        if not self._serving or not is_next:
+            for zxid in range(first, last + 1):
+                self.commit(zxid)
+            return
+        self.committed = last
+        self._history.commit_to(last)
+        deliver = self._replica.deliver
+        for _ in range(count):
+            deliver(*waiting.popleft())
+
     def begin_acks(self) -> None:
         """NEWLEADER: its ACK covers what is committed by now; the rest has an ACK each."""
         self._acking = True

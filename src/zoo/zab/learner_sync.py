@@ -27,17 +27,16 @@ from zoo.zab.replica import InstallTarget
 
 log = logging.getLogger(__name__)
 
-NO_HISTORY = 0xFFFFFFFF
-"""Presented as the last zxid to be given a snapshot: the last of epoch 0, which nobody has.
-
-(0 would not do: a leader whose log reaches back to the beginning answers with a DIFF from there.)
-"""
 INSTALL_RUN = 1 << 20
 """Bytes of a snapshot that are collected for one Ready."""
 
 
 class StartOver(Exception):
-    """The leader has to be asked again; the peer's state says differently what it is asked for."""
+    """The leader has to be asked again: for a snapshot, or with an end of the log that is new."""
+
+    def __init__(self, reason: str, needs_snapshot: bool = False) -> None:
+        super().__init__(reason)
+        self.needs_snapshot = needs_snapshot
 
 
 class SyncMode(Enum):
@@ -48,9 +47,6 @@ class SyncMode(Enum):
 
 class SyncContext(Context, Protocol):
     """What synchronisation needs of the peer besides."""
-
-    needs_snapshot: bool
-    """Neither DIFF nor TRUNC will do: the disk cannot go back far enough."""
 
     def can_truncate(self, zxid: int) -> bool:
         """Whether the disk can rebuild the state at `zxid`, which is older than the tree."""
@@ -63,7 +59,8 @@ class Synchronisation:
     def __init__(self, context: SyncContext, received: LearnerLog) -> None:
         self._context = context
         self._received = received
-        self.presented = NO_HISTORY if context.needs_snapshot else context.log.appended
+        self.presented = context.log.appended
+        """The zxid in ACKEPOCH."""
         self.mode: SyncMode | None = None
         self._snapshot: _Snapshot | None = None
 
@@ -90,8 +87,7 @@ class Synchronisation:
             raise ProtocolViolation(f"TRUNC to 0x{zxid:x} while the log ends at 0x{last:x}")
         found = context.history.preceding(zxid)
         if found is None or (found < context.replica.last_zxid and not context.can_truncate(found)):
-            context.needs_snapshot = True
-            raise StartOver(f"nothing to rebuild the state at 0x{zxid:x} from")
+            raise StartOver(f"nothing to rebuild the state at 0x{zxid:x} from", True)
         if found < last:
             context.history.rewind(found)
             context.log.truncate(found)
@@ -111,7 +107,6 @@ class Synchronisation:
         if is_complete:
             self._received.found(self._snapshot.zxid)
             self._snapshot = None
-            self._context.needs_snapshot = False
         return rest
 
     def _choose(self, mode: SyncMode, zxid: int) -> None:

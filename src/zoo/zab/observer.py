@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from zoo.errors import ProtocolViolation
 from zoo.zab.learner import Learner, LearnerContext
+from zoo.zab.learner_runs import leading_entries
 from zoo.zab.packets import Packet, PacketType
 
 _LEADER_SIZE = 8
@@ -23,6 +24,15 @@ class Observer(Learner):
         super().__init__(context, leader_sid)
         self._handlers[PacketType.INFORM] = self._inform
         self._handlers[PacketType.INFORMANDACTIVATE] = self._inform_and_activate
+
+    def _take_runs(self, data: bytes, pos: int) -> int:
+        limit = self._context.settings.max_data
+        first, entries, end = leading_entries(data, pos, PacketType.INFORM, limit)
+        if not entries or first != self._context.log.appended + 1:
+            return pos
+        self._received.append_run(first, entries)
+        self._received.commit_run(first, first + len(entries) - 1)
+        return end
 
     def _inform(self, packet: Packet) -> None:
         self._take(packet, 0)
