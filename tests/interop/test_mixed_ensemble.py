@@ -145,9 +145,7 @@ def test_what_only_a_dead_leader_had_is_cut_off(kinds: Sequence[str], tmp_path: 
         ensemble.start(2)
         write_some(ensemble[2].port, b"/through-it", 10)
         if kinds[1] == "java":
-            # It may keep what it was told to cut off (ZOOKEEPER-4837): being told is what we see.
-            assert "Truncating log to get in sync with the leader" in ensemble[2].log()
-            ensemble[2].kill()
+            ensemble[2].kill()  # it may keep what it was told to cut off (ZOOKEEPER-4837)
         for sid in (1, 2, 3) if kinds[1] == "zoo" else (1, 3):
             session = synced(ensemble[sid].port)
             assert not [name for name in session.children(b"/") if name.startswith(b"never")]
