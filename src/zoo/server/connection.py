@@ -30,7 +30,7 @@ from zoo.errors import Code, KeeperError, ProtocolViolation
 from zoo.jute.client_records import AuthPacket, SetSASLResponse
 from zoo.jute.codec import JuteError
 from zoo.jute.constants import PING_XID, KeeperState
-from zoo.jute.operations import OPERATIONS, Op
+from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
 from zoo.pipeline.plain_writes import PlainWrite
 from zoo.pipeline.proposal import Proposal
@@ -61,11 +61,6 @@ FAST_READS = (GET_DATA, EXISTS)
 AUTH, CLOSE_SESSION, PING = int(Op.auth), int(Op.closeSession), int(Op.ping)
 SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
-_WRITES = frozenset(
-    row.op
-    for row in OPERATIONS.values()
-    if row.is_write and row.client_may_send and row.op != Op.closeSession
-)
 MAX_BACKLOG = 16 << 20
 """Bytes made for one client alone that may wait for it to read."""
 _SEND_SIZE = 1 << 18
@@ -105,7 +100,7 @@ class ClientConnection:
         self.handshake: Handshake | None = Handshake(self)
         self._owned = 0
         self._deferred_size = 0
-        self._input = InputBuffer()
+        self.input = InputBuffer()
 
     def __repr__(self) -> str:
         return f"ClientConnection({self.peer}, session 0x{self.session_id & (1 << 64) - 1:x})"
@@ -114,7 +109,7 @@ class ClientConnection:
 
     def receive(self, data: bytes) -> None:
         """Bytes from the client. Also called with none, to go on after a pause."""
-        kept = self._input
+        kept = self.input
         if kept.pieces or self.paused:
             whole = kept.add(data, self.paused)
             if whole is None:
@@ -144,7 +139,7 @@ class ClientConnection:
         limit = core.outstanding_limit
         pos, end = 0, len(buf)
         size = self.out_size
-        count = sent = 0
+        count = sent = body_size = 0
         xid = op = 0
         session = self.session
         session.seen = core.session_clock
@@ -194,7 +189,7 @@ class ClientConnection:
             if self.closing or self.paused or size > max_unsent:
                 break
         self.out_size = size
-        core.count_requests(self, count, sent if out else 0, op, xid)
+        core.count_requests(self, count, sent if out else 0, op, xid, body_size)
         if out and not self.dirty:
             self.mark_dirty()
         if size > max_unsent:
@@ -210,7 +205,7 @@ class ClientConnection:
             if length > self.core.max_frame or length < 8:
                 self._refuse_length(length)
             missing = 4 + length - have
-        self._input.keep(buf[pos:], missing)
+        self.input.keep(buf[pos:], missing)
 
     def _refuse_length(self, length: int) -> None:
         self.core.stats.metrics.large_requests_rejected.value += 1
@@ -220,12 +215,12 @@ class ClientConnection:
 
     def _request(self, xid: int, op: int, payload: bytes) -> None:
         """One request, in whatever order it may be answered."""
-        if op in _WRITES:
+        if op in self.core.writing.takes:
             self._write(xid, op, payload)
         elif op == AUTH:
             self._auth(xid, payload)
         elif op == CLOSE_SESSION:
-            self.core.add_outstanding(self, self.core.close_session(self, self.session_id, xid))
+            self.core.add_outstanding(self, self.core.writing.close_session(self, xid))
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
         elif self.waiting:
@@ -243,7 +238,7 @@ class ClientConnection:
 
     def _write(self, xid: int, op: int, payload: bytes) -> None:
         try:
-            proposal = self.core.prepare(self, xid, op, payload)
+            proposal = self.core.writing.prepare(self, xid, op, payload)
         except JuteError as error:
             log.info("%s: undecodable request %d: %s", self.peer, op, error)
             # Refused without a transaction, so the refusal only has to keep its place in the order.
@@ -490,8 +485,9 @@ class ClientConnection:
         self._drop_deferred()
         self.out.clear()
         self.out_size = 0
-        self._input.clear()
+        self.input.clear()
         self.core.forget(self)
+        self.session = _NO_SESSION  # which may have us as its owner: a cycle would stay for ever
 
 
 _REFUSED = 1 << 32  # no operation number has so many bits: the body is the error to answer

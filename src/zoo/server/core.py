@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from zoo.auth.registry import AuthRegistry
 from zoo.config import Config
@@ -23,7 +23,7 @@ from zoo.persistence.snapshot import SnapshotEncoder, ZxidDigest
 from zoo.pipeline.plain_creates import CREATE, CREATE2, PlainCreates
 from zoo.pipeline.plain_sets import SET_DATA, PlainSets
 from zoo.pipeline.plain_writes import SET_SIZE, PlainWrite, Take
-from zoo.pipeline.prep import Prep
+from zoo.pipeline.prep import Order, Prep
 from zoo.pipeline.proposal import OpenSession, Proposal
 from zoo.pipeline.reads import Reads
 from zoo.pipeline.replies import REPLY
@@ -32,8 +32,10 @@ from zoo.server.access import Access
 from zoo.server.connection import ClientConnection
 from zoo.server.metrics import ServerMetrics
 from zoo.server.reaper import Reaper
+from zoo.server.snapshot_pace import SnapshotPace
 from zoo.server.stats import ServerStats
 from zoo.server.view import ServerView
+from zoo.server.writing import Deciding, NotServing, Writing
 from zoo.session.ids import SessionIds
 from zoo.session.tracker import Session, SessionTracker
 from zoo.tree.acl import Acl, Identity
@@ -52,15 +54,25 @@ _SERVER_ID = 1  # what ZooKeeper puts into the session ids of a server without m
 DEFAULT_MAX_UNSENT = 1 << 20
 
 
-_SNAPSHOT_DELAY_FACTOR = 10
-
-
 class TooManyConnections(Exception):
     """A connection is refused; the text says which limit, its value and its key."""
 
 
+class Log(Protocol):
+    """The queue of work for the disk."""
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions the next Ready would have."""
+        ...
+
+    def roll_log(self) -> None:
+        """Begin a new log file with the next Ready."""
+        ...
+
+
 class ServerCore:
-    """One standalone server. `now_ms` is monotonic, `wall_ms` Unix time."""
+    """One server, standalone as it is made. `now_ms` is monotonic, `wall_ms` Unix time."""
 
     view: ServerView
 
@@ -74,7 +86,6 @@ class ServerCore:
         wall_ms: int,
     ) -> None:
         self.config = config
-        self.tree = tree
         self.sessions = sessions
         self.rng = rng
         self.now_ms = now_ms
@@ -90,25 +101,12 @@ class ServerCore:
         )
         self.registry = registry
         self.access = Access(registry, skip_acl=config.skip_acl)
-        self.reads = Reads(tree, self.access)
-        self.outstanding_view = Outstanding(tree)
-        writes = Writes(
-            self.outstanding_view,
-            self.access,
-            enforce_quota=config.enforce_quota,
-            on_quota=lambda text: log.warning("quota exceeded: %s", text),
-        )
-        writes.close_session_txn = config.close_session_txn_enabled
         self.role = Standalone(tree.last_zxid)
-        self.prep = Prep(writes, self.role)
-        sets = PlainSets(self.prep, self.max_frame)
-        creates = PlainCreates(self.prep, self.max_frame)
-        self.plain_writes: dict[int, Take] = {
-            SET_DATA: sets.take,
-            CREATE: creates.take,
-            CREATE2: creates.take,
-        }
-        self.reaper = Reaper(config, tree, self.outstanding_view.get)
+        self.log: Log = self.role
+        self.is_serving = True
+        self.mode = "standalone"
+        self.writing: Writing = Deciding(self)
+        self._stand_on(tree, self.role)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
         self._read_latency = self.stats.metrics.readlatency.small
@@ -123,10 +121,70 @@ class ServerCore:
         self._resuming: list[ClientConnection] = []
         self._settling: list[tuple[int, ClientConnection]] = []
         self._batch_began_ms = now_ms
-        self._logged = 0
-        self._logged_bytes = 0
-        self._snapshot_wanted = False
-        self._draw_snapshot_limits()
+        self._pace = SnapshotPace(config.snap_count, config.snap_size_limit_bytes, rng)
+
+    def _stand_on(self, tree: DataTree, order: Order) -> None:
+        """Make all that works on a tree for this one."""
+        config = self.config
+        self.tree = tree
+        self.reads = Reads(tree, self.access)
+        self.outstanding_view = Outstanding(tree)
+        writes = Writes(
+            self.outstanding_view,
+            self.access,
+            enforce_quota=config.enforce_quota,
+            on_quota=lambda text: log.warning("quota exceeded: %s", text),
+        )
+        writes.close_session_txn = config.close_session_txn_enabled
+        self.prep = Prep(writes, order)
+        self.prep.wall_ms = self.wall_ms
+        sets = PlainSets(self.prep, self.max_frame)
+        creates = PlainCreates(self.prep, self.max_frame)
+        self._plain_writes: dict[int, Take] = {
+            SET_DATA: sets.take,
+            CREATE: creates.take,
+            CREATE2: creates.take,
+        }
+        self.plain_writes = self._plain_writes
+        self.reaper = Reaper(config, tree, self.outstanding_view.get)
+
+    # --- a member of an ensemble serves while it has a role
+
+    def serve(self, writing: Writing, order: Order | None) -> None:
+        """Admit clients from now on; `order` numbers transactions where writing decides."""
+        self.writing = writing
+        self.is_serving = True
+        if order is not None:
+            self.prep.order = order
+            self.plain_writes = self._plain_writes
+        self.sessions.restart_clocks(self.now_ms)
+        self.session_clock = self.sessions.clock
+
+    def stop_serving(self) -> None:
+        """Drop the clients, and forget what is prepared and not committed."""
+        for proposal in self.proposals:
+            if isinstance(proposal, OpenSession):
+                self.sessions.remove(proposal.opens)
+        for connection in self.connections:
+            connection.waiting.clear()
+            connection.close()
+        self.proposals.clear()
+        self.attached.clear()
+        self._throttled.clear()
+        self._settling.clear()
+        self.outstanding = 0
+        self.outstanding_view.discard()
+        self.writing = NotServing()
+        self.plain_writes = {}
+        self.is_serving = False
+
+    def replace_state(self, tree: DataTree, sessions: Mapping[int, int]) -> None:
+        """Go on with another tree and other sessions (id -> timeout). Nobody may be connected."""
+        assert not self.is_serving
+        self._stand_on(tree, self.role)
+        self.plain_writes = {}
+        self.sessions.load(sessions.items())
+        self.digest_log.clear()
 
     # --- time
 
@@ -142,16 +200,10 @@ class ServerCore:
         """
         for connection in self._throttled:
             connection.session.seen = self.session_clock  # we do not listen: no fault of the client
-        for session in self.sessions.expired(self.now_ms):
-            log.info(
-                "session 0x%x expired after %d ms of silence",
-                session.id & (1 << 64) - 1,
-                session.timeout,
-            )
-            self.stats.metrics.stale_sessions_expired.value += 1
-            self.close_session(None, session.id, 0)
-        for path in self.reaper.due(self.now_ms, self.wall_ms):
-            self.proposals.append(self.prep.delete_container(path))
+        if self.writing.decides:
+            self._expire()
+            for path in self.reaper.due(self.now_ms, self.wall_ms):
+                self.proposals.append(self.prep.delete_container(path))
         patience = self.config.sessionless_cnxn_timeout_ms
         for connection in list(self.connections):
             if (
@@ -163,6 +215,16 @@ class ServerCore:
                 log.info("closing %s: no session after %d ms", connection.peer, patience)
                 self.stats.metrics.sessionless_connections_expired.value += 1
                 connection.abort()
+
+    def _expire(self) -> None:
+        for session in self.sessions.expired(self.now_ms):
+            log.info(
+                "session 0x%x expired after %d ms of silence",
+                session.id & (1 << 64) - 1,
+                session.timeout,
+            )
+            self.stats.metrics.stale_sessions_expired.value += 1
+            self.close_session(None, session.id, 0)
 
     # --- connections
 
@@ -194,6 +256,7 @@ class ServerCore:
             del self.per_ip[connection.ip]
         self._throttled.pop(connection, None)
         self.tree.watches.remove_watcher(connection)
+        self.writing.forgotten(connection)
         if self.attached.get(connection.session_id) is connection:
             del self.attached[connection.session_id]
 
@@ -208,26 +271,28 @@ class ServerCore:
 
     # --- sessions
 
-    def open_session(self, connection: ClientConnection, timeout: int) -> None:
-        session_id = self.ids.next(self.sessions)
-        self.attach(connection, self.sessions.track(session_id, timeout))
-        proposal = self.prep.open_session(connection, session_id, timeout)
-        connection.waiting.append(proposal)
-        self.proposals.append(proposal)
-        self.outstanding += 1
-
     def attach(self, connection: ClientConnection, session: Session) -> None:
         session.owner = connection
         connection.session = session
         connection.session_id = session.id
         self.attached[session.id] = connection
 
+    def take_over(self, connection: ClientConnection, session: Session, timeout: int) -> None:
+        """Serve a session that was taken up again on this connection and on no other."""
+        previous = self.attached.get(session.id)
+        if previous is not None:
+            text = "session 0x%x moves from %s to %s"
+            log.info(text, session.id & (1 << 64) - 1, previous.peer, connection.peer)
+            previous.abort()
+        self.sessions.track(session.id, timeout)
+        self.attach(connection, session)
+
     def once_settled(self, connection: ClientConnection) -> None:
         """Establish a session that was taken up again, but not ahead of writes that it may have
         sent over its old connection: what it reads from now on must show them.
         """
         if self.proposals:
-            self._settling.append((self.role.proposed, connection))
+            self._settling.append((self.prep.order.proposed, connection))
         elif connection.handshake is not None:
             connection.handshake.established()
 
@@ -246,11 +311,6 @@ class ServerCore:
         return proposal
 
     # --- writes
-
-    def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Proposal:
-        proposal = self.prep.prepare(connection, xid, op, payload)
-        self.proposals.append(proposal)
-        return proposal
 
     @property
     def is_full(self) -> bool:
@@ -275,16 +335,19 @@ class ServerCore:
     @property
     def undurable(self) -> int:
         """How many transactions wait for the next Ready."""
-        return self.role.waiting
+        return self.log.waiting
 
     def ready(self) -> Ready | None:
         """What to make durable next; see zoo.zab.ready for what the driver owes."""
         ready = self.role.ready()
         if ready is not None:
-            self._batch_began_ms = self.now_ms
-            self._logged += len(ready.entries)
-            self._logged_bytes += sum(map(len, ready.entries))
+            self.note_logged(ready.entries)
         return ready
+
+    def note_logged(self, entries: list[bytes]) -> None:
+        """Transactions are on their way to the disk: they count towards the next snapshot."""
+        self._batch_began_ms = self.now_ms
+        self._pace.note_logged(len(entries), sum(map(len, entries)))
 
     def persisted(self, zxid: int) -> None:
         """Everything up to `zxid` is durable: commit what that decides, and answer."""
@@ -330,7 +393,10 @@ class ServerCore:
         self.outstanding_view.committed(proposal.edits)
         self.tree.digest = proposal.digest
         if proposal.closes:
-            self._session_closed(proposal)
+            self.end_session(proposal.closes)
+            connection = self.attached.get(proposal.closes)
+            if connection is not None and connection is not proposal.origin:
+                connection.close()
         if proposal.origin is not None:
             proposal.origin.finish(proposal)
         return proposal.zxid
@@ -342,20 +408,26 @@ class ServerCore:
             for connection in connections:
                 connection.try_resume()
 
-    def _session_closed(self, proposal: Proposal) -> None:
-        self.sessions.remove(proposal.closes)
-        connection = self.attached.get(proposal.closes)
-        if connection is not None and connection is not proposal.origin:
-            connection.close()
+    def end_session(self, session_id: int) -> None:
+        """Its end has committed. It and its owner know each other: that cycle ends here."""
+        session = self.sessions.remove(session_id)
+        if session is not None:
+            session.owner = None
 
     def count_requests(
-        self, connection: ClientConnection, count: int, answered: int, op: int, xid: int
+        self,
+        connection: ClientConnection,
+        count: int,
+        answered: int,
+        op: int,
+        xid: int,
+        body_size: int,
     ) -> None:
         """`count` requests of a connection arrived together, the last one (op, xid); `answered` of
-        them have been already, as reads are.
+        them have been already, as reads are, the last with a body of `body_size` bytes.
         """
-        self.stats.packets_received += count
-        stats = connection.stats
+        totals, stats = self.stats, connection.stats
+        totals.packets_received += count
         stats.packets_received += count
         stats.last_opcode = op
         stats.last_cxid = xid
@@ -363,11 +435,11 @@ class ServerCore:
         stats.last_response_ms = self.now_ms
         if answered:
             stats.packets_sent += answered
-            self.stats.packets_sent += answered
+            totals.packets_sent += answered
             self._read_latency[0] += answered  # ms: within the turn
-            size = REPLY.size + len(connection.out[-1])
-            if size != self.stats.last_response_size:  # a sample: the last of them
-                self.stats.record_response_size(size)
+            size = REPLY.size + body_size
+            if size != totals.last_response_size:  # a sample: the last of them
+                totals.record_response_size(size)
 
     def note_read(self, size: int) -> None:
         """A read or ping was answered with a body of `size` bytes, the general way."""
@@ -378,36 +450,21 @@ class ServerCore:
 
     def note_replayed(self, count: int) -> None:
         """Recovery replayed so many transactions: they count towards the next snapshot."""
-        self._logged += count
-
-    def _draw_snapshot_limits(self) -> None:
-        """ZooKeeper's rule: somewhere between half and all of snapCount, so that members do not
-        coincide.
-        """
-        half = self.config.snap_count // 2
-        self._snapshot_at = half + self.rng.randrange(half) if half else 1
-        limit = self.config.snap_size_limit_bytes
-        self._snapshot_bytes = limit // 2 + self.rng.randrange(limit // 2) if limit > 1 else 0
+        self._pace.note_logged(count, 0)
 
     def snapshot_due(self, rested: bool = True) -> bool:
-        """Has enough been logged since the last snapshot was begun?
-
-        A server that writes a lot over a big tree would do little else than take snapshots. So
-        the driver says whether it has `rested` for long enough since the last one; if not, the next
-        one waits until ten times as much is logged, which bounds what a restart replays.
-        """
-        factor = 1 if rested else _SNAPSHOT_DELAY_FACTOR
-        return self._logged > self._snapshot_at * factor or (
-            0 < self._snapshot_bytes * factor < self._logged_bytes
-        )
+        return self._pace.due(rested)
 
     def begin_snapshot(self) -> SnapshotEncoder:
         """A snapshot of the tree as it is now. The log is rolled, so that later transactions have a
         file of
         their own. To be called between turns; drain its chunks while serving goes on."""
-        self._logged = self._logged_bytes = 0
-        self._draw_snapshot_limits()
-        self.role.roll_log()
+        self._pace.begun()
+        self.log.roll_log()
+        return self.snapshot_encoder()
+
+    def snapshot_encoder(self) -> SnapshotEncoder:
+        """The tree and the sessions as they are now."""
         tree = self.tree
         digest = (
             ZxidDigest(tree.last_zxid, DIGEST_VERSION, tree.digest) if tree.digest_enabled else None

@@ -29,13 +29,19 @@ class CoreView:
         self._core = core
         self._host = host
         self.trace_mask = 0
-        self.is_serving = True
-        self.mode = "standalone"
         self.version = host.version
         self.data_dir_size = host.data_dir_size
         self.log_dir_size = host.log_dir_size
         self.open_file_descriptors = host.open_file_descriptors
         self.max_file_descriptors = host.max_file_descriptors
+
+    @property
+    def is_serving(self) -> bool:
+        return self._core.is_serving
+
+    @property
+    def mode(self) -> str:
+        return self._core.mode
 
     @property
     def stats(self) -> ServerStats:

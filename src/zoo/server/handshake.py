@@ -37,12 +37,12 @@ MAX_CONNECT_REQUEST = 1024
 class Handshake:
     """The state of one connection until its session is established."""
 
-    __slots__ = ("_asked_read_only", "_connection", "_timeout")
+    __slots__ = ("_asked_read_only", "_connection", "timeout")
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._asked_read_only: bool | None = None
-        self._timeout = 0
+        self.timeout = 0
 
     def receive(self, buf: bytes) -> bytes:
         """Look at all bytes so far; returns those that are not used up."""
@@ -90,42 +90,31 @@ class Handshake:
         self._asked_read_only = request.read_only
         core.stats.packets_received += 1
         core.stats.metrics.connection_request_count.value += 1
+        if not core.is_serving:
+            log.info("%s: refused, this server has no leader at the moment", connection.peer)
+            connection.abort()
+            return
         if request.last_zxid_seen > core.tree.last_zxid:
             raise ProtocolViolation(
                 f"the client has seen zxid 0x{request.last_zxid_seen:x}, our last is "
                 f"0x{core.tree.last_zxid:x}: it must try another server"
             )
         config = core.config
-        self._timeout = negotiate(
+        self.timeout = negotiate(
             request.timeout, config.min_session_timeout_ms, config.max_session_timeout_ms
         )
-        if request.session_id == 0:
-            core.open_session(connection, self._timeout)
-        else:
-            self._attach(request)
-
-    def _attach(self, request: ConnectRequest) -> None:
-        connection, core = self._connection, self._connection.core
         session_id = request.session_id
-        shown = f"0x{session_id & (1 << 64) - 1:x}"
-        if not password_matches(session_id, request.passwd or b""):
-            log.warning("%s: wrong password for session %s", connection.peer, shown)
-            self._refuse()
-            return
-        session = core.sessions.get(session_id)
-        if session is None or session.closing:
-            log.info("%s: session %s has expired or never was", connection.peer, shown)
-            self._refuse()
-            return
-        previous = core.attached.get(session_id)
-        if previous is not None:
-            log.info("session %s moves from %s to %s", shown, previous.peer, connection.peer)
-            previous.abort()
-        core.sessions.track(session_id, self._timeout)
-        core.attach(connection, session)
-        core.once_settled(connection)
+        if session_id == 0:
+            core.writing.open_session(connection, self.timeout)
+        elif password_matches(session_id, request.passwd or b""):
+            core.writing.take_up(connection, session_id, self.timeout)
+        else:
+            self.refuse("wrong password for", session_id)
 
-    def _refuse(self) -> None:
+    def refuse(self, reason: str, session_id: int) -> None:
+        """There is no such session, at least not for this client."""
+        shown = session_id & (1 << 64) - 1
+        log.info("%s: %s session 0x%x", self._connection.peer, reason, shown)
         self._respond(0, 0, NO_PASSWORD)
         self._connection.close()
 
@@ -133,9 +122,9 @@ class Handshake:
         """The session stands: say so, then take the requests that came meanwhile."""
         connection = self._connection
         session_id = connection.session_id
-        self._respond(self._timeout, session_id, password(session_id))
+        self._respond(self.timeout, session_id, password(session_id))
         connection.stats.session_id = session_id
-        connection.stats.session_timeout_ms = self._timeout
+        connection.stats.session_timeout_ms = self.timeout
         connection.handshake = None
         connection.core.resume_later(connection)
 

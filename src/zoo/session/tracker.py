@@ -179,6 +179,7 @@ class SessionTracker:
         """Replace the table by these (id, timeout), each with its whole timeout ahead of it."""
         self._sessions.clear()
         self._buckets.clear()
+        self._next = self._round_up(self.clock)  # whoever did not expire has fallen behind
         for session_id, timeout in sessions:
             self.track(session_id, timeout)
 

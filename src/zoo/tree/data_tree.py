@@ -38,6 +38,7 @@ from zoo.tree.record import (
     with_aversion,
     with_blob,
     with_children,
+    with_data,
     with_new_child,
     without_owner,
 )
@@ -343,7 +344,21 @@ class DataTree:
         self.nodes[stats] = new
         self.data_size += len(new) - len(old)
 
+    def configure(self, text: bytes, version: int, time: int) -> None:
+        """Show an ensemble's configuration, as ZooKeeper does at its start: by no transaction."""
+        old = self.nodes[CONFIG_NODE]
+        if self._saved is not None:
+            self._save(CONFIG_NODE, old)
+        record = with_data(old, LENGTH.pack(len(text)) + text, -1, version, time)
+        self.nodes[CONFIG_NODE] = record
+        self.data_size += len(record) - len(old)
+
     # --- snapshots and restoring
+
+    @property
+    def is_being_read(self) -> bool:
+        """A snapshot is being taken: another one must wait."""
+        return self._saved is not None
 
     def _save(self, path: bytes, record: bytes) -> None:
         saved = self._saved
