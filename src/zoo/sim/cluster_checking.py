@@ -1,0 +1,160 @@
+"""What the checkers of an ensemble have in common: what they may look at, and what they are told.
+
+Theory of operation. As with one server (zoo.sim.checking): a checker states one promise, overrides
+the few methods that it needs and calls `violated` when the promise is broken. All of them are told
+everything at the very moment. The first, `Agreement`, decides what counts as committed and so is
+told of it before the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
+
+from zoo.sim.checking import Violation
+from zoo.sim.learner_links import End
+from zoo.sim.prefixes import Prefix, Prefixes
+from zoo.sim.schedule import Schedule
+from zoo.zab.packets import Packet
+from zoo.zab.quorum import QuorumVerifier
+
+
+class CheckedDisk(Protocol):
+    """`log` is what the disk was given, `synced` what a power failure leaves, both as histories."""
+
+    log: Prefix
+    synced: Prefix
+    accepted: int
+    current: int
+
+
+class CheckedMember(Protocol):
+    """A server, as the checkers see it. `state` is what it has applied."""
+
+    sid: int
+    is_up: bool
+
+    @property
+    def disk(self) -> CheckedDisk: ...
+
+    @property
+    def state(self) -> Prefix: ...
+
+    @property
+    def is_serving(self) -> bool: ...
+
+    @property
+    def is_leading(self) -> bool: ...
+
+
+class Ensemble:
+    """What all checkers of one world look at. `agreed` is the end of what is committed."""
+
+    def __init__(self, schedule: Schedule, quorum: QuorumVerifier) -> None:
+        self.schedule = schedule
+        self.quorum = quorum
+        self.prefixes = Prefixes()
+        self.agreed = self.prefixes.root
+        self.members: dict[int, CheckedMember] = {}
+        self.at_zxid: dict[int, Prefix] = {0: self.prefixes.root}
+
+
+class ClusterChecker:
+    """One promise of the ensemble."""
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        self.ensemble = ensemble
+
+    def violated(self, text: str) -> NoReturn:
+        raise Violation(f"{type(self).__name__}: {text}")
+
+    # --- a server's process and disk
+
+    def started(self, member: CheckedMember) -> None:
+        """It has recovered, and is about to look for a leader."""
+
+    def crashed(self, member: CheckedMember) -> None: ...
+
+    def logged(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
+        """The log on its disk was appended to, cut, or replaced by a snapshot."""
+
+    def synced(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
+        """What is durable of it has changed."""
+
+    def promised(self, member: CheckedMember, epoch: int) -> None:
+        """It has written its accepted epoch."""
+
+    def entered(self, member: CheckedMember, epoch: int) -> None:
+        """It has written its current epoch."""
+
+    # --- its roles
+
+    def leading(self, member: CheckedMember, epoch: int) -> None: ...
+
+    def learning(self, member: CheckedMember) -> None: ...
+
+    def stopped(self, member: CheckedMember) -> None:
+        """It serves no more."""
+
+    def applied(self, member: CheckedMember, prefix: Prefix) -> None: ...
+
+    def decided(self, member: CheckedMember, prefix: Prefix) -> None:
+        """`prefix` is committed; `member` was the first to say so."""
+
+    # --- the wire
+
+    def sent(self, end: End, packet: Packet) -> None:
+        """A packet leaves a server over a learner link."""
+
+    # --- time
+
+    def inspect(self) -> None:
+        """Now and then."""
+
+    def finished(self) -> None:
+        """All has been quiet for long enough."""
+
+
+class ClusterCheckers:
+    """All checkers of one world. Whatever is told to it, all of them are told."""
+
+    def __init__(
+        self, ensemble: Ensemble, kinds: Sequence[Callable[[Ensemble], ClusterChecker]]
+    ) -> None:
+        self.ensemble = ensemble
+        self.all = [kind(ensemble) for kind in kinds]
+        self._listeners: dict[str, list[Callable[..., None]]] = {}
+
+    def hears(self, what: str) -> bool:
+        return bool(self._listening(what))
+
+    def tell(self, what: str, *arguments: Any) -> None:
+        for listener in self._listening(what):
+            listener(*arguments)
+
+    def _listening(self, what: str) -> list[Callable[..., None]]:
+        listeners = self._listeners.get(what)
+        if listeners is None:  # only those that override it
+            listeners = self._listeners[what] = [
+                getattr(checker, what)
+                for checker in self.all
+                if getattr(type(checker), what) is not getattr(ClusterChecker, what)
+            ]
+        return listeners
+
+    def agree(self, member: CheckedMember, prefix: Prefix) -> None:
+        """`member` says that all of `prefix` is committed. Raises Violation if that cannot be."""
+        ensemble = self.ensemble
+        if prefix.agreed:
+            return
+        start = prefix.back_to_agreed()
+        if start is not ensemble.agreed:
+            raise Violation(
+                f"Agreement: {member} calls {prefix} committed, which leaves the others at "
+                f"{start}; they have committed {ensemble.agreed}"
+            )
+        for one in prefix.since(start):
+            one.agreed = True
+            ensemble.agreed = one
+            ensemble.at_zxid[one.zxid] = one
+            self.tell("decided", member, one)
