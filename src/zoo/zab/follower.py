@@ -11,6 +11,7 @@ class Follower(Learner):
     """Acknowledges with one packet for each zxid, as a Java leader wants it, many in one send."""
 
     introduction = PacketType.FOLLOWERINFO
+    mode = "follower"
 
     def _take_runs(self, data: bytes, pos: int) -> int:
         limit = self._context.settings.max_data

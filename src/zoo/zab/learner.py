@@ -75,6 +75,8 @@ class Learner:
     """Follower and Observer say how they introduce themselves and what broadcast brings."""
 
     introduction: PacketType
+    mode: str
+    """What operators are told that this server is."""
 
     def __init__(self, context: LearnerContext, leader_sid: int) -> None:
         self._context = context

@@ -19,6 +19,7 @@ class Observer(Learner):
     """INFORM is a proposal and its commit in one."""
 
     introduction = PacketType.OBSERVERINFO
+    mode = "observer"
 
     def __init__(self, context: LearnerContext, leader_sid: int) -> None:
         super().__init__(context, leader_sid)

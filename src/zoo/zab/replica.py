@@ -66,6 +66,11 @@ class Leading(Protocol):
 class Learning(Protocol):
     """A follower or observer in step with its leader, as the service uses it."""
 
+    @property
+    def mode(self) -> str:
+        """follower or observer, as operators are told."""
+        ...
+
     def forward(
         self, session_id: int, cxid: int, op: int, payload: bytes, identities: Sequence[Id]
     ) -> None:
