@@ -72,6 +72,24 @@ def test_a_half_sent_frame_and_the_client_is_gone(server: InThread) -> None:
     assert server.core.tree.last_zxid == 1  # the session
 
 
+def test_lone_reads_of_a_client_that_does_not_take_their_replies(server: InThread) -> None:
+    client = Client(server.port)
+    data = bytes(range(250)) * 200
+    client.create("/a", data)
+    (connection,) = server.core.connections
+    sent = 0
+    while not connection.out_size:
+        client.send(client.request(GET_DATA, get_body("/a")))
+        sent += 1
+        wait_for(lambda: connection.stats.packets_received > sent, "it is read")
+    for _ in range(sent):
+        assert data in client.reply()[3]
+    wait_for(lambda: not connection.out_size, "all is sent")
+    client.send(client.request(GET_DATA, get_body("/a")))
+    assert data in client.reply()[3]
+    client.close()
+
+
 def test_many_connections_at_once(server: InThread) -> None:
     with clients(server.port, 200) as many:
         for client in many:

@@ -101,7 +101,7 @@ class PlainCreates(PlainWrites):
         `buf[pos:end]` are frames of a live session. A create that must go the long way is not
         taken, and nothing is changed by having looked at it.
         """
-        view, order, session_id = self._view, self._order, origin.session_id
+        view, order, session_id = self._view, self._prep.order, origin.session_id
         nodes, records, digests = self._tree.nodes, view.records, view.digests
         taken: list[PlainWrite] = []
         entries: list[bytes] = []

@@ -43,7 +43,7 @@ class PlainSets(PlainWrites):
         `buf[pos:end]` are frames of a live session. A set that must go the long way is not taken,
         and nothing is changed by having looked at it.
         """
-        view, order, session_id = self._view, self._order, origin.session_id
+        view, order, session_id = self._view, self._prep.order, origin.session_id
         nodes, veiled = self._tree.nodes, self._tree.veiled
         records, digests = view.records, view.digests
         taken: list[PlainWrite] = []

@@ -40,11 +40,10 @@ unpack_start = Struct(">iiii").unpack_from  # frame length, xid, operation, path
 class PlainWrites:
     """Prepares plain writes beside `prep`, over the same overlay and in the same order."""
 
-    __slots__ = ("_enforce_quota", "_max_frame", "_order", "_prep", "_tree", "_view")
+    __slots__ = ("_enforce_quota", "_max_frame", "_prep", "_tree", "_view")
 
     def __init__(self, prep: Prep, max_frame: int = DEFAULT_MAX_BUFFER) -> None:
         self._prep = prep
-        self._order = prep.order
         self._view = prep.view
         self._tree = prep.tree
         self._enforce_quota = prep.writes.enforce_quota
@@ -54,4 +53,4 @@ class PlainWrites:
         """How many may be taken now: none where nothing is plain, else up to `most`."""
         if not self._view.digest_enabled or (self._enforce_quota and self._tree.quotas):
             return 0
-        return min(most, (_LAST_COUNTER - self._order.proposed) & _COUNTER_MASK)
+        return min(most, (_LAST_COUNTER - self._prep.order.proposed) & _COUNTER_MASK)

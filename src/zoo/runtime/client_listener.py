@@ -24,6 +24,7 @@ from collections.abc import Callable
 
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore, TooManyConnections
+from zoo.server.lone_request import lone_request
 
 log = logging.getLogger(__name__)
 
@@ -137,9 +138,29 @@ class ClientListener:
             self._drop(link)
             return
         self._bytes_in += len(data)
-        connection.receive(data)
-        if connection.dirty or connection.paused:
-            self.flush(connection)
+        reply = lone_request(connection, data)
+        if reply:
+            self._answer(link, reply)
+        elif reply is None:
+            connection.receive(data)
+            if connection.dirty or connection.paused:
+                self.flush(connection)
+
+    def _answer(self, link: ClientLink, reply: bytes) -> None:
+        """Send what has nothing before it."""
+        try:
+            sent = link.sock.send(reply)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            log.debug("%s: %s", link.connection.peer, error)
+            self._drop(link)
+            return
+        self._bytes_out += sent
+        if sent < len(reply):
+            link.unsent = reply[sent:]
+            link.connection.out_size += len(link.unsent)
+            self.flush(link.connection)
 
     def _send(self, link: ClientLink) -> bool:
         """Send until nothing is left or the socket takes no more; False if that dropped it."""
