@@ -12,6 +12,7 @@ stop.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -20,11 +21,16 @@ from threading import Thread
 
 from zoo.persistence.storage import Storage
 from zoo.persistence.txn_log import encode_entries
+from zoo.zab.carry_out import Carrier
 from zoo.zab.ready import Ready
+
+log = logging.getLogger(__name__)
 
 
 class LogDisk:
-    """Carries out steps 1 and 2 of a Ready in its own thread."""
+    """Carries out Readies in its own thread. Mostly they hold entries alone: these are encoded
+    before, in the thread that hands them over, which holds the interpreter lock anyway.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -32,8 +38,11 @@ class LogDisk:
         self.last_ms = 0.0
         self._submitted = 0.0
         self._storage = storage
+        self._carrier = Carrier(storage, log.warning)
         self._kick = os.eventfd(0, os.EFD_CLOEXEC)
-        self._batch: tuple[bytes, Ready] | None = None  # written before a kick, read after it
+        self._batch: tuple[bytes | None, Ready] | None = (
+            None  # written before a kick, read after it
+        )
         self._stopping = False
         self._done: Ready | None = None
         self._failure: BaseException | None = None
@@ -45,7 +54,7 @@ class LogDisk:
         assert not self.busy
         self.busy = True
         self._submitted = time.monotonic()
-        self._batch = (encode_entries(ready.entries), ready)
+        self._batch = (encode_entries(ready.entries) if _is_plain(ready) else None, ready)
         os.eventfd_write(self._kick, 1)
 
     def collect(self) -> Ready | None:
@@ -92,10 +101,13 @@ class LogDisk:
             records, ready = batch
             try:
                 started = time.monotonic()
-                if ready.roll:
-                    storage.roll()
-                storage.append(records, ready.first_zxid)
-                storage.sync()
+                if records is None or self._carrier.is_installing:
+                    self._carrier.carry_out(ready)
+                else:
+                    if ready.roll:
+                        storage.roll()
+                    storage.append(records, ready.first_zxid)
+                    storage.sync()
                 self.last_ms = (time.monotonic() - started) * 1000
             except BaseException as failure:
                 self._failure = failure
@@ -103,6 +115,15 @@ class LogDisk:
                 return
             self._done = ready
             os.eventfd_write(self.eventfd, 1)
+
+
+def _is_plain(ready: Ready) -> bool:
+    return (
+        ready.accepted_epoch is None
+        and ready.truncate is None
+        and ready.install is None
+        and ready.current_epoch is None
+    )
 
 
 class Background:

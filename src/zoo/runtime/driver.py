@@ -1,8 +1,9 @@
 """The one place where the core meets time, disk and network.
 
 A turn: tell the core the time, feed it what has arrived, send what it has to say, hand the disk its
-next batch. The order that durability rests on is written in zoo.zab.ready; here it is `_end_turn`
-(steps 1 and 2 are begun) and `_disk_done` (step 3).
+next batch. The order that durability rests on is written in zoo.zab.ready; here it is `_all_read`
+(the steps up to 6 are begun, in the disk's thread) and `_disk_done` (step 7). What a member of an
+ensemble does besides is in zoo.runtime.member_driver.
 
 Nothing is retried and nothing dies quietly: whatever the core, a callback or a thread raises ends
 the server with the reason, before anything that was not durable could be acknowledged. Nor does it
@@ -19,13 +20,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from zoo.persistence.storage import SnapshotWriter, Storage, StorageFailed
 from zoo.runtime.client_listener import ClientListener
 from zoo.runtime.disk import Background, LogDisk
 from zoo.runtime.purge import purge
 from zoo.server.core import ServerCore
+from zoo.zab.ready import Ready
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +43,30 @@ class DiskHangs(Exception):
     """The disk has not finished a write for so long that the server leaves without it."""
 
 
+class Node(Protocol):
+    """What is driven: a core that is alone, or the member that it belongs to."""
+
+    def turn(self, now_ms: int, wall_ms: int) -> None: ...
+
+    def tick(self) -> None: ...
+
+    def ready(self) -> Ready | None: ...
+
+    def snapshot_due(self, rested: bool = True) -> bool: ...
+
+
 class Driver:
     """Runs one core until `stop` is called or something fails."""
 
-    def __init__(self, core: ServerCore, storage: Storage, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self,
+        core: ServerCore,
+        storage: Storage,
+        sockets: list[socket.socket],
+        node: Node | None = None,
+    ) -> None:
         self.core = core
+        self.node: Node = core if node is None else node
         self.storage = storage
         self.disk = LogDisk(storage)
         self.listener = ClientListener(
@@ -101,8 +122,12 @@ class Driver:
             self.listener.stop_listening()
             self._drained(time.monotonic() + _DRAIN_SECONDS)
 
+    def _is_undurable(self) -> bool:
+        """Something that is prepared is not durable and answered."""
+        return bool(self.core.proposals) or self.disk.busy
+
     def _drained(self, deadline: float) -> None:
-        undurable = bool(self.core.proposals) or self.disk.busy
+        undurable = self._is_undurable()
         if time.monotonic() < deadline:
             if undurable or self.listener.has_unsent():
                 self._loop.call_later(0.005, self._drained, deadline)
@@ -150,7 +175,7 @@ class Driver:
             self._finish(failure)
 
     def _begin_turn(self) -> None:
-        self.core.turn(int(time.monotonic() * 1000), int(time.time() * 1000))
+        self.node.turn(int(time.monotonic() * 1000), int(time.time() * 1000))
 
     def _end_turn(self) -> None:
         core = self.core
@@ -169,9 +194,12 @@ class Driver:
     def _all_read(self) -> None:
         """Hand the disk its next batch."""
         if not self.disk.busy:
-            ready = self.core.ready()
+            ready = self.node.ready()
             if ready is not None:
-                self.disk.submit(ready)
+                self._submit(ready)
+
+    def _submit(self, ready: Ready) -> None:
+        self.disk.submit(ready)
 
     def _disk_done(self) -> None:
         done = self.disk.collect()
@@ -189,18 +217,21 @@ class Driver:
         metrics.fsynctime.add(int(self.disk.last_ms))
         metrics.sync_processor_batch_size.add(len(done.entries))
         metrics.sync_processor_request_queued.value += len(done.entries)
-        self.core.persisted(done.last_zxid)
+        self._persisted(done)
         if self._snapshot is None and not self.stopping:
             rested = time.monotonic() >= self._rested_at
-            if self.core.snapshot_due(rested):
+            if self.node.snapshot_due(rested):
                 self.begin_snapshot()
+
+    def _persisted(self, ready: Ready) -> None:
+        self.core.persisted(ready.last_zxid)
 
     def _tick(self) -> None:
         if self._over.done():
             return
         try:
             self._begin_turn()
-            self.core.tick()
+            self.node.tick()
             self.listener.tick()
             self._end_turn()
             self._all_read()

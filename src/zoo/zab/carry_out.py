@@ -26,6 +26,11 @@ class Carrier:
         self._warn = warn
         self._installation: Installation | None = None
 
+    @property
+    def is_installing(self) -> bool:
+        """A snapshot has been received in part."""
+        return self._installation is not None
+
     def carry_out(self, ready: Ready) -> None:
         """All steps. Blocks. Raises StorageFailed, CannotTruncate (then nothing has been cut, no
         later step was taken, and what is queued behind this Ready cannot be carried out either).
