@@ -8,7 +8,7 @@ from tests.persistence.crashes import disk_with, durable, every_crash, recovered
 from tests.persistence.history import entry, log_bytes, snapshot_bytes
 from zoo.persistence.snapshot import ZxidDigest
 from zoo.persistence.storage import StorageFailed
-from zoo.persistence.truncation import CannotTruncate, truncate_to
+from zoo.persistence.truncation import CannotTruncate, can_truncate, truncate_to
 from zoo.persistence.txn_log import encode_entry
 from zoo.sim.disk import Disk, Faults, MemoryStorage
 
@@ -106,6 +106,17 @@ def test_every_crash_leaves_the_whole_history_or_the_cut_one(zxid: int) -> None:
 
 
 # --- what cannot be
+
+
+def test_it_can_be_asked_before() -> None:
+    disk = disk_with(LOGS, [3, E1 + 4])
+    before = {name: bytes(file.data) for name, file in disk.files.items()}
+    storage = MemoryStorage(disk)
+    warnings: list[str] = []
+    answers = [can_truncate(storage, zxid, warnings.append) for zxid in (3, E1 + 2, E1 + 9)]
+    assert answers == [True, True, False]
+    assert len(warnings) == 1
+    assert {name: bytes(file.data) for name, file in disk.files.items()} == before
 
 
 def untouched(disk: Disk, zxid: int) -> CannotTruncate:

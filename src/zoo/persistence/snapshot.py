@@ -122,13 +122,13 @@ class SnapshotEncoder:
         last_zxid: int,
         digest: ZxidDigest | None = None,
     ) -> None:
-        self._front = HEADER + _encode_sessions(sessions) + _encode_acls(acls)
+        self._front = _encode_sessions(sessions) + _encode_acls(acls)
         self._nodes = nodes
-        self._digest = digest or ZxidDigest(0, NO_DIGEST_VERSION, 0)
+        self._digest = digest
         self._last_zxid = last_zxid
 
-    def chunks(self) -> Iterator[bytes]:
-        checksum = adler32(self._front)
+    def stream(self) -> Iterator[bytes]:
+        """What stands between a file's header and its first seal: what a leader sends as SNAP."""
         yield self._front
         out: list[bytes] = []
         append = out.append
@@ -138,18 +138,27 @@ class SnapshotEncoder:
             append(node)
             size += len(node)
             if size >= ENCODE_BYTES or len(out) >= ENCODE_NODES:
-                chunk = b"".join(out)
-                checksum = adler32(chunk, checksum)
+                yield b"".join(out)
                 out.clear()
                 size = 0
-                yield chunk
-        # Java reads by position: the digest cannot be left out when the last zxid is to follow.
-        sections = (
-            b"".join(out) + END_OF_NODES,
-            _ZXID_DIGEST.pack(*self._digest),
-            _pack_long(self._last_zxid),
-        )
-        yield b"".join(_sealed(sections, checksum))
+        append(END_OF_NODES)
+        yield b"".join(out)
+
+    def chunks(self) -> Iterator[bytes]:
+        checksum = adler32(HEADER)
+        yield HEADER
+        for chunk in self.stream():
+            checksum = adler32(chunk, checksum)
+            yield chunk
+        yield encode_end(checksum, self._last_zxid, self._digest)
+
+
+def encode_end(checksum: int, last_zxid: int, digest: ZxidDigest | None = None) -> bytes:
+    """What follows a file's nodes; `checksum` is that of all before it."""
+    # Java reads by position: the digest cannot be left out when the last zxid is to follow.
+    digest = digest or ZxidDigest(0, NO_DIGEST_VERSION, 0)
+    sections = (b"", _ZXID_DIGEST.pack(*digest), _pack_long(last_zxid))
+    return b"".join(_sealed(sections, checksum))
 
 
 def _sealed(sections: Iterable[bytes], checksum: int) -> Iterator[bytes]:
@@ -241,6 +250,67 @@ def _end_of_form(buffer: bytes, checksum: int, form: tuple[int, ...]) -> Snapsho
     return SnapshotEnd(digest, last_zxid)
 
 
+def decode_nodes(
+    buffer: bytes, pos: int, found: list[tuple[bytes, bytes, int]], before: int
+) -> tuple[int, bool]:
+    """Append the nodes that are whole from `pos` on, as (path, record, ACL id).
+
+    Returns the position behind them, and whether it is behind the end of all nodes. `before` bytes
+    lie before the buffer, for messages. Raises InvalidSnapshot.
+    """
+    unpack_int, unpack_long = _unpack_int, _LONG.unpack_from
+    pack_int, pack_uint, no_children = _pack_int, _pack_uint, bytes(4)
+    append, size = found.append, len(buffer)
+    try:
+        while True:
+            (length,) = unpack_int(buffer, pos)
+            data = pos + 4 + length
+            path = buffer[pos + 4 : data]
+            if length == 1 and path == b"/":
+                return data, True
+            (data_length,) = unpack_int(buffer, data)
+            acl = data + 4 + (data_length if data_length > 0 else 0)
+            stat = acl + 8
+            end = stat + 60
+            if end > size:
+                return pos, False
+            if length < 0 or data_length < -1:
+                raise InvalidSnapshot(f"at byte {before + pos}: a negative length")
+            (created,) = unpack_int(buffer, stat + 36)
+            cversion = pack_uint(created << 1 & 0xFFFFFFFF) if created else no_children
+            record = b"".join(
+                (
+                    buffer[data:acl],
+                    buffer[stat : stat + 36],
+                    cversion,
+                    buffer[stat + 40 : stat + 52],
+                    pack_int(acl - data - 4),
+                    no_children,
+                    buffer[stat + 52 : end],
+                )
+            )
+            append((path or b"/", record, unpack_long(buffer, acl)[0]))
+            pos = end
+    except StructError:
+        return pos, False  # the node goes on behind the buffer's end
+
+
+def check_lengths(buffer: bytes, pos: int, before: int) -> int:
+    """Refuse a node whose lengths cannot be right before waiting for more because of them.
+
+    Returns how many bytes it has at least.
+    """
+    start = pos
+    for lowest in (0, -1):
+        if pos + 4 > len(buffer):
+            break
+        (length,) = _unpack_int(buffer, pos)
+        if not lowest <= length <= MAX_LENGTH:
+            raise InvalidSnapshot(f"at byte {before + pos}: a length of {length} bytes")
+        pos += 4 + max(length, 0)
+    return pos - start
+
+
 class SnapshotDecoder:
     """Decode one snapshot: first `sessions` and `acls`, then iterate `nodes()`, then the rest.
 
@@ -271,58 +341,15 @@ class SnapshotDecoder:
             self.acls[acl_id] = tuple(self._acl() for _ in range(self._count()))
 
     def nodes(self) -> Iterator[tuple[bytes, bytes, int]]:
-        unpack_int, unpack_long = _unpack_int, _LONG.unpack_from
-        pack_int, pack_uint, no_children = _pack_int, _pack_uint, bytes(4)
         while True:
-            buffer, pos, size = self._buffer, self._pos, len(self._buffer)
-            try:
-                while True:
-                    (length,) = unpack_int(buffer, pos)
-                    data = pos + 4 + length
-                    path = buffer[pos + 4 : data]
-                    if length == 1 and path == b"/":
-                        self._pos = data
-                        self._tail()
-                        return
-                    (data_length,) = unpack_int(buffer, data)
-                    acl = data + 4 + (data_length if data_length > 0 else 0)
-                    stat = acl + 8
-                    end = stat + 60
-                    if end > size:
-                        break
-                    if length < 0 or data_length < -1:
-                        raise InvalidSnapshot(f"at byte {self._left + pos}: a negative length")
-                    (created,) = unpack_int(buffer, stat + 36)
-                    cversion = pack_uint(created << 1 & 0xFFFFFFFF) if created else no_children
-                    record = b"".join(
-                        (
-                            buffer[data:acl],
-                            buffer[stat : stat + 36],
-                            cversion,
-                            buffer[stat + 40 : stat + 52],
-                            pack_int(acl - data - 4),
-                            no_children,
-                            buffer[stat + 52 : end],
-                        )
-                    )
-                    yield path or b"/", record, unpack_long(buffer, acl)[0]
-                    pos = end
-            except StructError:
-                pass  # the node goes on behind the buffer's end: read on
-            self._pos = pos
-            self._check_lengths(pos)
-            self._fill("a node")
-
-    def _check_lengths(self, pos: int) -> None:
-        """Refuse a node whose lengths cannot be right before reading on because of them."""
-        buffer = self._buffer
-        for lowest in (0, -1):
-            if pos + 4 > len(buffer):
+            found: list[tuple[bytes, bytes, int]] = []
+            self._pos, ended = decode_nodes(self._buffer, self._pos, found, self._left)
+            yield from found
+            if ended:
+                self._tail()
                 return
-            (length,) = _unpack_int(buffer, pos)
-            if not lowest <= length <= MAX_LENGTH:
-                raise InvalidSnapshot(f"at byte {self._left + pos}: a length of {length} bytes")
-            pos += 4 + max(length, 0)
+            check_lengths(self._buffer, self._pos, self._left)
+            self._fill("a node")
 
     def _tail(self) -> None:
         """What follows the nodes: the seals and the two optional sections, told apart by size."""

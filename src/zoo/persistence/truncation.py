@@ -43,6 +43,16 @@ def truncate_to(storage: Storage, zxid: int, warn: Callable[[str], None]) -> Non
         pass
 
 
+def can_truncate(storage: Storage, zxid: int, warn: Callable[[str], None]) -> bool:
+    """Whether `truncate_to` would find all it needs. Blocks, reads a snapshot and logs."""
+    try:
+        _plan(storage, zxid, warn)
+    except CannotTruncate as reason:
+        warn(f"cannot truncate to {zxids.to_hex(zxid)}: {reason}")
+        return False
+    return True
+
+
 def truncation_steps(storage: Storage, zxid: int, warn: Callable[[str], None]) -> Iterator[str]:
     """`truncate_to`, one durable step after the other; yields what each has done."""
     storage.roll()
