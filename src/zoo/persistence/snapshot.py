@@ -145,12 +145,13 @@ class SnapshotEncoder:
         yield b"".join(out)
 
     def chunks(self) -> Iterator[bytes]:
-        checksum = adler32(HEADER)
-        yield HEADER
-        for chunk in self.stream():
-            checksum = adler32(chunk, checksum)
-            yield chunk
-        yield encode_end(checksum, self._last_zxid, self._digest)
+        checksum, pieces = 1, self.stream()
+        piece = HEADER + next(pieces)
+        for following in pieces:
+            checksum = adler32(piece, checksum)
+            yield piece
+            piece = following
+        yield piece + encode_end(adler32(piece, checksum), self._last_zxid, self._digest)
 
 
 def encode_end(checksum: int, last_zxid: int, digest: ZxidDigest | None = None) -> bytes:
