@@ -6,10 +6,17 @@ from random import Random
 import pytest
 
 from tests.runtime.servers import CLOSE, CREATE, Client, InThread, create_body, settings
+from zoo.jute.operations import Op
+from zoo.jute.txn_records import CreateSessionTxn, TxnHeader
+from zoo.jute.txns import encode_txn
+from zoo.persistence.epochs import EpochsUnusable
 from zoo.persistence.recovery import NoUsableSnapshot
-from zoo.persistence.txn_log import CorruptLog
+from zoo.persistence.truncation import truncate_to
+from zoo.persistence.txn_log import CorruptLog, encode_entry
 from zoo.runtime.file_storage import FileStorage
-from zoo.runtime.loading import Loaded, load, write_snapshot
+from zoo.runtime.loading import Loaded, load, load_epochs, reload, write_snapshot
+from zoo.zab.context import Epochs
+from zoo.zab.history import History
 
 
 def loaded(data: Path, **values: object) -> Loaded:
@@ -117,3 +124,77 @@ def test_without_its_snapshot_a_later_log_is_not_enough(tmp_path: Path) -> None:
         snapshot.unlink()
     with pytest.raises(NoUsableSnapshot, match="the logs begin only at"):
         loaded(tmp_path)
+
+
+# --- a member of an ensemble
+
+
+def open_storage(data: Path) -> FileStorage:
+    directory = data / "version-2"
+    return FileStorage(directory, directory, preallocation=0)
+
+
+def test_a_members_history_ends_with_its_log(tmp_path: Path) -> None:
+    fill(tmp_path, 20)
+    storage = open_storage(tmp_path)
+    history = History()
+    core = load(settings(tmp_path), storage, history=history).core
+    storage.close()
+    assert (history.floor, history.committed, history.last_zxid) == (0, 21, 21)
+    assert core.tree.last_zxid == 21
+    assert [zxid for zxid, _ in history.after(0)] == list(range(1, 22))
+
+
+def test_a_members_history_begins_at_its_snapshot(tmp_path: Path) -> None:
+    fill(tmp_path, 200, snapCount=20)
+    storage = open_storage(tmp_path)
+    newest = storage.snapshots()[-1].zxid
+    history = History()
+    load(settings(tmp_path), storage, history=history)
+    storage.close()
+    assert newest > 0
+    assert (history.floor, history.last_zxid) == (newest, 201)
+
+
+def test_after_its_log_was_cut_the_state_is_the_earlier_one(tmp_path: Path) -> None:
+    fill(tmp_path, 20)
+    storage = open_storage(tmp_path)
+    core = load(settings(tmp_path), storage).core
+    assert b"/19" in core.tree.nodes
+    truncate_to(storage, 12, lambda line: None)
+    tree, sessions = reload(settings(tmp_path), storage, core)
+    storage.close()
+    assert tree.last_zxid == 12
+    assert len(sessions) == 1
+    assert b"/10" in tree.nodes
+    assert b"/11" not in tree.nodes
+    assert tree.digest == loaded(tmp_path).core.tree.digest != core.tree.digest
+
+
+def test_a_snapshot_at_the_beginning_of_an_epoch(tmp_path: Path) -> None:
+    """A new Java leader's state is said to be that of <epoch>00000000, where no transaction is."""
+    fill(tmp_path, 5)
+    directory = tmp_path / "version-2"
+    content = (directory / "snapshot.0").read_bytes()
+    (directory / "snapshot.300000000").write_bytes(content)
+    assert loaded(tmp_path).core.tree.last_zxid == 3 << 32  # log.1 lies before it
+    first = (3 << 32) + 1
+    (directory / "snapshot.300000000").rename(directory / "snapshot.100000000")
+    storage = open_storage(tmp_path)
+    body = encode_txn(TxnHeader(1, 1, first, 5, Op.createSession), CreateSessionTxn(4000))
+    storage.append(encode_entry(body), first)
+    storage.close()
+    again = loaded(tmp_path)
+    assert (again.core.tree.last_zxid, again.replayed) == (first, 1)
+
+
+def test_the_epochs_of_a_server_that_was_alone_so_far(tmp_path: Path) -> None:
+    directory = tmp_path / "version-2"
+    directory.mkdir()
+    storage = open_storage(tmp_path)
+    assert load_epochs(storage, (2 << 32) + 5) == Epochs(2, 2)
+    assert (directory / "acceptedEpoch").read_text() == "2"
+    assert (directory / "currentEpoch").read_text() == "2"
+    with pytest.raises(EpochsUnusable, match="acceptedEpoch is 2"):
+        load_epochs(storage, (3 << 32) + 1)
+    storage.close()

@@ -59,8 +59,10 @@ def write_current_epoch(storage: Storage, epoch: int) -> None:
     storage.write_note(CURRENT, b"%d" % epoch)
 
 
-def recover_epochs(storage: Storage, last_zxid: int, warn: Callable[[str], None]) -> StoredEpochs:
-    """Both epochs of a server whose history ends at `last_zxid`, neither None, and durable.
+def recover_epochs(
+    storage: Storage, last_zxid: int, warn: Callable[[str], None]
+) -> tuple[int, int]:
+    """(accepted, current) of a server whose history ends at `last_zxid`; both are durable.
 
     A missing file gets the epoch of the last zxid: a server that was alone so far has none. Raises
     EpochsUnusable, StorageFailed.
@@ -90,7 +92,7 @@ def recover_epochs(storage: Storage, last_zxid: int, warn: Callable[[str], None]
             f"leader was interrupted; {CURRENT} is {newest} now"
         )
         current = _write(storage, CURRENT, newest)
-    return StoredEpochs(accepted, current)
+    return accepted, current
 
 
 def _write(storage: Storage, name: str, epoch: int) -> int:
