@@ -33,11 +33,23 @@ def test_what_is_appended_while_a_ready_is_out_shares_the_next() -> None:
 def test_steps_in_their_order_share_a_ready() -> None:
     queue = LogQueue(5)
     queue.accept_epoch(1)
+    queue.append(6, b"six")
+    queue.set_current_epoch(1)
+    assert drain(queue) == [Ready([b"six"], 6, 6, False, 1, None, None, 1)]
+    assert queue.is_idle
+
+
+def test_nothing_shares_a_ready_behind_a_cut() -> None:
+    """The state may be rebuilt from what is left of the log before more is in it."""
+    queue = LogQueue(5)
+    queue.accept_epoch(1)
     queue.truncate(3)
     queue.append(4, b"four")
     queue.set_current_epoch(1)
-    assert drain(queue) == [Ready([b"four"], 4, 4, False, 1, 3, None, 1)]
-    assert queue.is_idle
+    assert drain(queue) == [
+        Ready([], 3, 3, False, 1, 3),
+        Ready([b"four"], 4, 4, False, None, None, None, 1),
+    ]
 
 
 def test_a_step_out_of_order_waits_for_the_next_ready() -> None:
@@ -48,7 +60,8 @@ def test_a_step_out_of_order_waits_for_the_next_ready() -> None:
     queue.accept_epoch(2)
     assert drain(queue) == [
         Ready([b"six"], 6, 6, False),
-        Ready([b"another six"], 6, 6, False, None, 5),
+        Ready([], 5, 5, False, None, 5),
+        Ready([b"another six"], 6, 6, False),
         Ready([], 6, 6, False, 2),
     ]
 

@@ -15,7 +15,7 @@ from collections import deque
 
 from zoo.zab.ready import Install, Ready
 
-_ACCEPT, _TRUNCATE, _INSTALL, _APPEND, _CURRENT = range(5)
+_ACCEPT, _TRUNCATE, _INSTALL, _APPEND, _CURRENT, _CLOSED = range(6)
 
 
 class _Batch:
@@ -100,10 +100,15 @@ class LogQueue:
         self._batch(_CURRENT, alone=True).current_epoch = epoch
 
     def truncate(self, zxid: int) -> None:
-        """Cut everything behind `zxid` off."""
+        """Cut everything behind `zxid` off.
+
+        It is the last of its Ready: the state may have to be rebuilt from what is left of the log,
+        and nothing that follows may be in there by then.
+        """
         assert zxid <= self.appended, f"nothing behind 0x{zxid:x}: the log ends there or before"
         batch = self._batch(_TRUNCATE, alone=True)
         batch.truncate = batch.first = batch.last = self.appended = zxid
+        batch.stage = _CLOSED
 
     def install(self, install: Install) -> None:
         """Take pieces of a leader's snapshot; with the last of them the log ends at its zxid."""
@@ -131,7 +136,9 @@ class LogQueue:
     @property
     def epochs_are_durable(self) -> bool:
         """No epoch waits for the disk; so what was queued before the last one is durable too."""
-        batches = [*self._batches] if self._out is None else [self._out, *self._batches]
+        batches: list[_Batch | Ready] = [*self._batches]
+        if self._out is not None:
+            batches.append(self._out)
         return all(each.accepted_epoch is each.current_epoch is None for each in batches)
 
     def ready(self) -> Ready | None:
