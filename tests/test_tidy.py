@@ -18,14 +18,9 @@ PUBLIC_API = ["__version__"]  # what `import zoo` offers; a change here is a cha
 # Modules written ahead of their user, with the reason. An entry that is used again must go.
 AWAITED = {
     "zoo.zab.election": "elections: the peer",
-    "zoo.pipeline.txn_replies": "replies of a learner: its write side",
     "zoo.zab.packets": "the packets of a learner link: leader and learner",
     "zoo.zab.link": "one end of a learner link: leader and learner",
     "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
-    "zoo.zab.replica": "what consensus asks of the service: the member",
-    "zoo.zab.sync_plan": "how a learner is synchronised: the leader",
-    "zoo.zab.packet_runs": "broadcast's runs of packets: the leader",
-    "zoo.zab.history": "the log's end in memory: the roles and recovery",
     "zoo.zab.follower": "the role of a learner that votes: the peer",
     "zoo.zab.observer": "the role of a learner that does not vote: the peer",
     "zoo.zab.context": "what a role sees of its peer: the roles",

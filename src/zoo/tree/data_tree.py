@@ -399,15 +399,24 @@ class DataTree:
 
         Raises ValueError where a node comes before its parent, or no root at all.
         """
+        self.begin_restoring(acls)
+        self.restore_nodes(nodes)
+        self.end_restoring(zxid)
+
+    def begin_restoring(self, acls: Iterable[tuple[int, Acl]]) -> None:
+        """`restore` in pieces, for what comes bit by bit: this, then nodes, then the end."""
         self.__init__(  # type: ignore[misc]
             self.notify, digest=self.digest_enabled, extended_types=self.extended_types
         )
-        table, children = self.nodes, self.children
-        table.clear()
-        children.clear()
+        self.nodes.clear()
+        self.children.clear()
         self.acls.clear()
         self.veiled.clear()
         self.acl_table.load(acls)
+
+    def restore_nodes(self, nodes: Iterable[tuple[bytes, bytes, int]]) -> None:
+        """Raises ValueError where a node comes before its parent."""
+        table, children = self.nodes, self.children
         get_kids = children.get
         for path, record, acl_id in nodes:
             if path != b"/":
@@ -427,9 +436,13 @@ class DataTree:
             owner = owner_of(record)
             if owner:
                 self._own(path, owner)
+
+    def end_restoring(self, zxid: int) -> None:
+        """Raises ValueError if there was no root."""
+        table = self.nodes
         if b"/" not in table:
             raise ValueError("there is no root")
-        for path, kids in children.items():
+        for path, kids in self.children.items():
             table[path] = with_children(table[path], len(kids))
         self.acl_table.purge_unused()
         self.last_zxid = zxid

@@ -1,0 +1,221 @@
+"""The write side of a learner: to the leader and back.
+
+Theory of operation. A learner prepares nothing. What its clients want to write, and their syncs, go
+to the leader; a `Forwarded` takes their place in the connection's queue, so what the client asks
+next waits behind it, as behind a write that is being prepared. The write comes back as a committed
+transaction, one of all those that are applied here. Whose it is says its header: if the session is
+served here, and the head of that connection's queue is this xid and operation, the reply is made
+from what the transaction did. Watches have fired by then, so their events are ahead of it.
+
+Xids alone would not do: a client may begin anew with xid 1 on each connection, while what it sent
+over the last one is still on its way. But the link to the leader is in order; whatever was proposed
+before we forwarded a request has been received by then and cannot be it. `floor` says that.
+
+A request that cannot be decoded is refused here. (Java's leader would give the refusal the zxid of
+another transaction.)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import Code
+from zoo.jute.operations import CLIENT_WRITES, OPERATIONS, Op
+from zoo.jute.schema import decode
+from zoo.pipeline.proposal import Proposal
+from zoo.pipeline.replies import reply_frame
+from zoo.pipeline.txn_replies import answer
+from zoo.tree.replay import Replayed, replay
+from zoo.zab.replica import Learning
+
+if TYPE_CHECKING:
+    from zoo.server.connection import ClientConnection
+    from zoo.server.core import ServerCore
+
+log = logging.getLogger(__name__)
+
+_SYNC, _MULTI, _ERROR = int(Op.sync), int(Op.multi), int(Op.error)
+_CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
+_pack_timeout = Struct(">i").pack
+_unpack_header = Struct(">qiqqi").unpack_from
+_REQUESTS = {op: OPERATIONS[op].request for op in (*CLIENT_WRITES, _SYNC)}
+
+
+def apply(core: ServerCore, entry: bytes) -> Replayed:
+    """Carry a committed transaction out on the tree and the table of sessions."""
+    done = replay(core.outstanding_view, entry)
+    if done.opens is not None:
+        core.sessions.track(*done.opens)
+    elif done.closes:
+        core.end_session(done.closes)
+    if not done.zxid & 127:
+        core.digest_log.append((done.zxid, core.tree.digest))
+    return done
+
+
+class Forwarded(Proposal):
+    """A request on its way to the leader and back."""
+
+    __slots__ = ("began_ms", "closes", "cxid", "floor", "is_done", "op", "opens")
+
+    def __init__(self, cxid: int, op: int, floor: int, began_ms: int) -> None:
+        super().__init__(0, (), b"", None, 0)
+        self.cxid = cxid
+        self.op = op
+        self.floor = floor
+        self.began_ms = began_ms
+        self.is_done = False
+        self.opens = 0
+        self.closes = 0
+
+
+class Forwarding:
+    """Writes of a server that follows or observes; see zoo.server.writing.
+
+    `last_logged` tells the last zxid that the leader has proposed to us.
+    """
+
+    decides = False
+    takes = CLIENT_WRITES | {_SYNC}
+
+    def __init__(self, core: ServerCore, learner: Learning, last_logged: Callable[[], int]) -> None:
+        self._core = core
+        self._learner = learner
+        self._last_logged = last_logged
+        self._syncs: deque[tuple[ClientConnection, Forwarded]] = deque()
+        self._revalidating: dict[int, ClientConnection] = {}
+        self._touched_until = core.session_clock
+
+    # --- to the leader
+
+    def _forwarded(self, cxid: int, op: int) -> Forwarded:
+        return Forwarded(cxid, op, self._last_logged(), self._core.now_ms)
+
+    def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Forwarded:
+        """Forward a client's write or sync. Raises JuteError."""
+        record = _REQUESTS[op]
+        if record is not None:  # a multi, decodable or not, has a zxid of its own in any case
+            decode(record, payload)
+        forwarded = self._forwarded(xid, op)
+        if op == _SYNC:
+            forwarded.reply = self._core.reads.sync(connection, payload)
+            self._syncs.append((connection, forwarded))
+        self._learner.forward(connection.session_id, xid, op, payload, connection.identities)
+        return forwarded
+
+    def open_session(self, connection: ClientConnection, timeout: int) -> None:
+        core = self._core
+        session_id = core.ids.next(core.sessions)
+        forwarded = self._forwarded(0, _CREATE_SESSION)
+        forwarded.opens = connection.session_id = session_id
+        core.attached[session_id] = connection
+        connection.waiting.append(forwarded)
+        core.outstanding += 1
+        payload = _pack_timeout(timeout)
+        self._learner.forward(session_id, 0, _CREATE_SESSION, payload, connection.identities)
+
+    def close_session(self, connection: ClientConnection, xid: int) -> Forwarded:
+        session_id = connection.session_id
+        forwarded = self._forwarded(xid, _CLOSE_SESSION)
+        forwarded.closes = session_id
+        self._learner.forward(session_id, xid, _CLOSE_SESSION, b"", connection.identities)
+        return forwarded
+
+    def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        """Ask the leader whether the session lives; the password has proved whose it is."""
+        asking = self._revalidating.get(session_id)
+        if asking is not None:
+            asking.abort()
+        self._revalidating[session_id] = connection
+        self._learner.revalidate(session_id, timeout)
+
+    def forgotten(self, connection: ClientConnection) -> None:
+        """A connection is gone: nobody waits any more for what it has sent."""
+        self._core.outstanding -= sum(type(item) is Forwarded for item in connection.waiting)
+        connection.waiting.clear()
+
+    # --- back from the leader
+
+    def applied(self, entry: bytes, done: Replayed) -> None:
+        """A transaction has been applied: answer it if it is one of ours."""
+        core = self._core
+        session_id, cxid, _, _, kind = _unpack_header(entry)
+        connection = core.attached.get(session_id)
+        if connection is None:
+            return
+        waiting = connection.waiting
+        if waiting:
+            item = waiting[0]
+            if (
+                type(item) is Forwarded
+                and item.cxid == cxid
+                and (kind == item.op or kind == _ERROR)
+                and item.floor < done.zxid
+            ):
+                self._answer(connection, item, done)
+                return
+        if done.closes:
+            connection.close()
+
+    def _answer(self, connection: ClientConnection, item: Forwarded, done: Replayed) -> None:
+        core = self._core
+        item.zxid = done.zxid
+        err, body = answer(core.tree, item.op, done)
+        if item.opens:
+            session = core.sessions.get(item.opens)
+            if session is None:
+                log.warning("%s: the leader refuses a new session: error %d", connection.peer, err)
+                connection.abort()
+            else:
+                core.attach(connection, session)
+        elif err == Code.SESSIONMOVED:
+            log.info("%s: its session is served by another server now", connection.peer)
+            connection.close()
+        else:
+            item.reply = reply_frame(item.cxid, done.zxid, err, body)
+        self._finish(connection, item)
+
+    def _finish(self, connection: ClientConnection, item: Forwarded) -> None:
+        core = self._core
+        waiting: deque[Any] = connection.waiting
+        item.is_done = True
+        while waiting and type(waiting[0]) is Forwarded and waiting[0].is_done:
+            core.stats.record_updates(core.now_ms - waiting[0].began_ms, 1)
+            connection.finish(waiting[0])
+
+    def synced(self) -> None:
+        """SYNC: all that was committed before the oldest sync was asked for is here now."""
+        if not self._syncs:
+            log.warning("the leader answers a sync that nobody has asked for")
+            return
+        connection, item = self._syncs.popleft()
+        item.zxid = zxid = self._core.tree.last_zxid
+        item.reply = reply_frame(item.cxid, zxid, 0, item.reply)
+        self._finish(connection, item)
+
+    def revalidated(self, session_id: int, valid: bool) -> None:
+        connection = self._revalidating.pop(session_id, None)
+        if connection is None or connection.closing or connection.handshake is None:
+            return
+        core = self._core
+        session = core.sessions.get(session_id)
+        if not valid:
+            connection.handshake.refuse("the leader knows no", session_id)
+        elif session is None:  # its createSession has not come to us yet: it must try again
+            connection.abort()
+        else:
+            core.take_over(connection, session, connection.handshake.timeout)
+            connection.handshake.established()
+
+    def touched(self) -> list[tuple[int, int]]:
+        """Sessions whose clients have been heard of since the last call."""
+        since, self._touched_until = self._touched_until, self._core.session_clock
+        return [
+            (session_id, connection.session.timeout)
+            for session_id, connection in self._core.attached.items()
+            if connection.session.seen >= since and connection.session.id == session_id
+        ]

@@ -1,0 +1,273 @@
+"""One server of an ensemble: the service above consensus.
+
+Theory of operation. `Member` joins the core, which knows clients, tree and sessions, with the peer
+(zoo.zab.peer), which elects, follows and leads: to the peer it is the `Replica`, to whoever drives
+it the two are one server. The core serves while the peer has an established role, and admits no
+client otherwise (four-letter words are answered always). The role decides what is done with writes
+(zoo.server.writing): a leader prepares them here and proposes them through its `Leader`, a follower
+or observer forwards them.
+
+The tree is the committed prefix of the history. What was prepared and is not committed when a role
+ends is forgotten here; it lives on in the history's tail, and the next leader decides about it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from zoo.errors import ProtocolViolation
+from zoo.jute.codec import JuteError
+from zoo.jute.records import Id
+from zoo.persistence.snapshot_stream import StreamDecoder
+from zoo.server import remote
+from zoo.server.connection import ClientConnection
+from zoo.server.core import ServerCore
+from zoo.server.learning import Forwarding, apply
+from zoo.server.writing import Deciding
+from zoo.session.ids import SessionIds
+from zoo.tree.data_tree import DataTree
+from zoo.zab.log_queue import LogQueue
+from zoo.zab.ready import Ready
+from zoo.zab.replica import InstallTarget, Leading, Learning, SnapshotStream
+
+log = logging.getLogger(__name__)
+
+_SYNC = 9
+
+
+class PeerOfMember(Protocol):
+    """What a member needs of its peer."""
+
+    log: LogQueue
+    now_ms: int
+
+    def tick(self, now_ms: int) -> None: ...
+
+    def ready(self) -> Ready | None: ...
+
+    def persisted(self, ready: Ready) -> None: ...
+
+
+class Member:
+    """A server with number `my_id`. `configuration` is the ensemble's text, of that `version`.
+
+    Whoever makes it makes its peer, with the member as replica, and calls `join` with it.
+    """
+
+    def __init__(
+        self, core: ServerCore, my_id: int, configuration: bytes = b"", version: int = 0
+    ) -> None:
+        self.core = core
+        self.my_id = my_id
+        self._configuration = configuration, version
+        self._leader: Leading | None = None
+        self._forwarding: Forwarding | None = None
+        self.expects_digests = True
+        """False after a snapshot that may be of Java's, until trees agree."""
+        core.ids = SessionIds(my_id, core.wall_ms)
+        core.stop_serving()
+        self._show_configuration()
+
+    def join(self, peer: PeerOfMember) -> None:
+        self.peer = peer
+        self.core.log = peer.log
+
+    # --- for the driver: the core and the peer as one
+
+    def turn(self, now_ms: int, wall_ms: int) -> None:
+        """A turn begins; to be called before any input is fed."""
+        self.core.turn(now_ms, wall_ms)
+        self.peer.now_ms = now_ms
+
+    def tick(self) -> None:
+        self.core.tick()
+        self.peer.tick(self.core.now_ms)
+
+    def connect(self, peer: str, ip: str) -> ClientConnection:
+        """Admit a client connection. Raises TooManyConnections."""
+        return self.core.connect(peer, ip)
+
+    def go_on(self) -> None:
+        self.core.go_on()
+
+    @property
+    def dirty(self) -> list[ClientConnection]:
+        """Client connections with something to send or to close; the peer has its own list."""
+        return self.core.dirty
+
+    @dirty.setter
+    def dirty(self, connections: list[ClientConnection]) -> None:
+        self.core.dirty = connections
+
+    @property
+    def undurable(self) -> int:
+        return self.core.undurable
+
+    def ready(self) -> Ready | None:
+        """What to make durable next; see zoo.zab.ready for what the driver owes."""
+        ready = self.peer.ready()
+        if ready is not None:
+            self.core.note_logged(ready.entries)
+        return ready
+
+    def persisted(self, ready: Ready) -> None:
+        self.peer.persisted(ready)
+
+    def snapshot_due(self, rested: bool = True) -> bool:
+        """Only committed state, and nothing that a leader may take back, goes into a snapshot."""
+        core = self.core
+        return core.is_serving and not core.tree.is_being_read and core.snapshot_due(rested)
+
+    def replace_state(self, tree: DataTree, sessions: dict[int, int]) -> None:
+        """Another state takes the place of this one: a leader's, or what the disk holds after the
+        log was cut. `tree` tells of changes through `core.notify`.
+        """
+        assert not self.core.is_serving
+        self.core.replace_state(tree, sessions)
+        self._show_configuration()
+
+    def _show_configuration(self) -> None:
+        """Put the configuration where getConfig reads it, as ZooKeeper does: outside of any
+        transaction, so its Stat says version -1.
+        """
+        text, version = self._configuration
+        if text:
+            self.core.tree.configure(text, version, self.core.wall_ms)
+
+    # --- Replica: transactions
+
+    @property
+    def last_zxid(self) -> int:
+        return self.core.tree.last_zxid
+
+    def deliver(self, zxid: int, entry: bytes) -> None:
+        try:
+            done = apply(self.core, entry)
+        except JuteError as error:
+            raise AssertionError(f"transaction 0x{zxid:x} cannot be decoded: {error}") from error
+        assert done.zxid == zxid, f"transaction 0x{done.zxid:x} was delivered as 0x{zxid:x}"
+        if done.digest_ok is not None:
+            self._check_digest(zxid, done.digest_ok)
+        if self._forwarding is not None:
+            self._forwarding.applied(entry, done)
+
+    def _check_digest(self, zxid: int, agrees: bool) -> None:
+        """Java's servers go on while they send a snapshot: then trees agree a little later."""
+        if agrees:
+            self.expects_digests = True
+        elif self.expects_digests:
+            count = self.core.stats.metrics.digest_mismatches_count
+            if not count.value:
+                log.error("the digest of the tree differs from the leader's at zxid 0x%x", zxid)
+            count.value += 1
+
+    def commit_to(self, zxid: int) -> None:
+        self.core.commit_to(zxid)
+
+    # --- Replica: a role begins and ends
+
+    def start_leading(self, leader: Leading) -> None:
+        core = self.core
+        self._leader = leader
+        core.serve(Deciding(core), leader)
+        core.mode = "leader"
+        log.info("leading with zxid 0x%x and %d sessions", self.last_zxid, len(core.sessions))
+
+    def start_learning(self, learner: Learning) -> None:
+        core = self.core
+        self._forwarding = Forwarding(core, learner, lambda: self.peer.log.appended)
+        core.serve(self._forwarding, None)
+        core.mode = learner.mode
+        log.info("%s with zxid 0x%x", core.mode, self.last_zxid)
+
+    def stop_serving(self) -> None:
+        self._leader = self._forwarding = None
+        self.core.stop_serving()
+
+    # --- Replica: state as a whole
+
+    def snapshot(self) -> SnapshotStream | None:
+        core = self.core
+        if core.tree.is_being_read:
+            return None
+        return SnapshotStream(core.tree.last_zxid, core.snapshot_encoder().stream())
+
+    def begin_install(self, zxid: int) -> InstallTarget:
+        return _Install(self, zxid)
+
+    # --- Replica: what learners send to a leader
+
+    def request(
+        self,
+        learner: Any,
+        session_id: int,
+        cxid: int,
+        op: int,
+        payload: bytes,
+        identities: Sequence[Id],
+    ) -> None:
+        if op == _SYNC:
+            assert self._leader is not None
+            self._leader.sync(learner)
+        else:
+            remote.request(self.core, learner, session_id, cxid, op, payload, identities)
+
+    def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
+        return remote.revalidate(self.core, learner, session_id, timeout)
+
+    def touch(self, session_id: int, timeout: int) -> None:
+        remote.touch(self.core, session_id, timeout)
+
+    def learner_gone(self, learner: Any) -> None:
+        """Its sessions stay its own until their clients have turned up elsewhere."""
+
+    # --- Replica: what a leader sends to learners
+
+    def touched(self) -> list[tuple[int, int]]:
+        return [] if self._forwarding is None else self._forwarding.touched()
+
+    def revalidated(self, session_id: int, valid: bool) -> None:
+        assert self._forwarding is not None
+        self._forwarding.revalidated(session_id, valid)
+
+    def synced(self) -> None:
+        assert self._forwarding is not None
+        self._forwarding.synced()
+
+
+class _Install:
+    """A state on its way from a leader (an InstallTarget)."""
+
+    def __init__(self, member: Member, zxid: int) -> None:
+        config = member.core.config
+        self._member = member
+        self._decoder = StreamDecoder(zxid)
+        self._tree = DataTree(
+            member.core.notify,
+            digest=config.digest_enabled,
+            extended_types=config.extended_types_enabled,
+        )
+        self._has_begun = False
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        decoder = self._decoder
+        piece, rest = decoder.feed(data)
+        if decoder.nodes:
+            if not self._has_begun:
+                self._has_begun = True
+                self._tree.begin_restoring(decoder.acls.items())
+            try:
+                self._tree.restore_nodes(decoder.nodes)
+            except ValueError as error:
+                raise ProtocolViolation(f"what follows SNAP is no tree: {error}") from error
+        return piece, rest
+
+    def finish(self) -> None:
+        try:
+            self._tree.end_restoring(self._decoder.zxid)
+        except ValueError as error:
+            raise ProtocolViolation(f"what follows SNAP is no tree: {error}") from error
+        self._member.replace_state(self._tree, self._decoder.sessions)
+        self._member.expects_digests = False
