@@ -11,7 +11,10 @@ times as much is logged, which bounds what a restart replays.
 
 from __future__ import annotations
 
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 _DELAY_FACTOR = 10
 
