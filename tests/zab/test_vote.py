@@ -76,6 +76,14 @@ def test_agreement(other: Vote, state: ServerState, version: int, expected: bool
     assert agrees(theirs, mine) is expected
 
 
+def test_in_one_round_the_leader_stands_for_its_history() -> None:
+    settled, later = Ballot(VOTE, FOLLOWING, 2), Ballot(VOTE._replace(peer_epoch=2), LEADING, 2)
+    assert agrees(settled, later, one_round=True)
+    assert not agrees(settled._replace(state=LOOKING), later, one_round=True)
+    other = later._replace(vote=VOTE._replace(leader=2))
+    assert not agrees(settled, other, one_round=True)
+
+
 def test_text() -> None:
     assert str(VOTE) == "3 with 0x8 of epoch 1 in round 5"
     assert str(Vote(1, -1, 0, 0)).startswith("1 with 0xffffffffffffffff ")

@@ -66,17 +66,18 @@ def succeeds(new: Vote, old: Vote, quorum: QuorumVerifier) -> bool:
     return (new.peer_epoch, new.zxid, new.leader) > (old.peer_epoch, old.zxid, old.leader)
 
 
-def agrees(one: Ballot, other: Ballot) -> bool:
+def agrees(one: Ballot, other: Ballot, one_round: bool = False) -> bool:
     """Whether two ballots are for the same leader in the same place of history.
 
     While one of the two is looking everything must be equal. Of servers that have settled only the
     leader and its epoch are compared: their zxid and round are of the time when they voted, which
-    was not the same for all (ZOOKEEPER-1805), and before message version 1 not even the epoch was
-    kept up to date (ZOOKEEPER-1732).
+    was not the same for all (ZOOKEEPER-1805). The epoch is left out too before message version 1,
+    which did not keep it up to date (ZOOKEEPER-1732), and between votes of `one_round`: there a
+    leader stands for one history, and who has synchronised already has a later epoch.
     """
     mine, theirs = one.vote, other.vote
     if ServerState.LOOKING in (one.state, other.state):
         return mine[:4] == theirs[:4]
-    if (one.version > 0) != (other.version > 0):
+    if one_round or (one.version > 0) != (other.version > 0):
         return mine.leader == theirs.leader
     return mine.leader == theirs.leader and mine.peer_epoch == theirs.peer_epoch
