@@ -1,0 +1,288 @@
+"""A member of an ensemble: it looks for a leader, and then is one or learns from one.
+
+Theory of operation. The peer owns what outlives a role: the election, the queue to the disk, the
+history, the epochs. There is one role at a time, and it changes only through `become_looking`,
+`become_following`, `become_observing` and `become_leading`. A role that ends (`look`) is stopped at
+once, but nothing is looked for until the disk has done all that it was given: a vote tells what is
+logged, and what is handed over is as good as logged. Meanwhile what others say is kept, the newest
+of each; so is what they said of a later round before we had to look ourselves.
+
+The driver calls the inputs, and after every call takes what came of it: `mesh_out`,
+`wanted_leader`, `dirty`, `ready`. Time passes in `tick`; the driver may set `now_ms` before any
+other input too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zoo.errors import ProtocolViolation
+from zoo.zab.context import Epochs, Settings
+from zoo.zab.election import Election, ElectionSettings
+from zoo.zab.follower import Follower
+from zoo.zab.history import History
+from zoo.zab.leader import Leader
+from zoo.zab.learner import Learner
+from zoo.zab.link import PeerLink
+from zoo.zab.log_queue import LogQueue
+from zoo.zab.notification import Notification, parse_notification
+from zoo.zab.observer import Observer
+from zoo.zab.quorum import QuorumVerifier
+from zoo.zab.ready import Ready
+from zoo.zab.replica import Replica
+from zoo.zab.vote import ServerState
+
+if TYPE_CHECKING:
+    from random import Random
+
+log = logging.getLogger(__name__)
+
+MAX_JITTER_MS = 200
+"""A server whose roles come to nothing waits up to so long before it looks again."""
+
+
+class Peer:
+    """One server of an ensemble, without its disk, links, clients and clock.
+
+    `log` and `history` end with the same zxid, the last that recovery found; `epochs` are what the
+    disk has. `can_truncate(zxid)` tells whether the disk can go back to the state at `zxid`.
+    """
+
+    def __init__(
+        self,
+        my_id: int,
+        quorum: QuorumVerifier,
+        replica: Replica,
+        *,
+        rng: Random,
+        log: LogQueue,
+        history: History,
+        epochs: Epochs,
+        config: bytes = b"",
+        settings: Settings | None = None,
+        election: ElectionSettings | None = None,
+        can_truncate: Callable[[int], bool] = lambda zxid: True,
+    ) -> None:
+        assert log.appended == history.last_zxid, "log and history end differently"
+        self.my_id = my_id
+        self.settings = settings or Settings()
+        self.quorum = quorum
+        self.config = config
+        self.config_version = quorum.version
+        self.epochs = epochs
+        self.log = log
+        self.history = history
+        self.replica = replica
+        self.now_ms = 0
+        self.role: Leader | Learner | None = None
+        self.election = Election(my_id, quorum, config, election)
+        # What the driver takes
+        self.mesh_out: list[tuple[int, bytes]] = []
+        self.wanted_leader: int | None = None
+        self.dirty: list[PeerLink] = []
+        self.elections = 0
+        """Elections that this server has begun."""
+        self._rng = rng
+        self._can_truncate = can_truncate
+        self._is_established = False
+        self._failures = 0
+        self._look_at: int | None = None
+        self._kept: dict[int, Notification] = {}
+
+    def __repr__(self) -> str:
+        return f"Peer({self.my_id}, {self.state.name}, {self.zab_state})"
+
+    # --- how things are
+
+    @property
+    def state(self) -> ServerState:
+        return ServerState.LOOKING if self.role is None else self.election.state
+
+    @property
+    def zab_state(self) -> str:
+        """election, discovery, synchronization or broadcast, as ZooKeeper calls them."""
+        if self.role is None:
+            return "election"
+        phase = self.role.phase.name.lower()
+        return "discovery" if phase == "connecting" else phase
+
+    @property
+    def leader_id(self) -> int | None:
+        """The server that is followed, or this one; None while looking."""
+        return None if self.role is None else self.election.vote.leader
+
+    @property
+    def next_due(self) -> int | None:
+        """When `tick` has something to do that does not wait for the next twentieth of a tick."""
+        if self.role is not None:
+            return self.role.next_due
+        if self._look_at is None:
+            return self.election.next_due
+        return self._look_at if self.log.is_idle else None
+
+    def can_truncate(self, zxid: int) -> bool:
+        return self._can_truncate(zxid)
+
+    # --- inputs
+
+    def start(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.become_looking()
+
+    def tick(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        if self.role is not None:
+            self.role.tick()
+        elif self._look_at is not None:
+            self._begin_election()
+        else:
+            self.election.tick(now_ms)
+            self._after_election()
+
+    def notification(self, sid: int, data: bytes) -> None:
+        """A message of the election mesh. Raises ProtocolViolation: the mesh drops that link."""
+        heard = parse_notification(data)
+        if self._look_at is not None:
+            self._kept[sid] = heard
+            return
+        if self.role is not None:
+            # It looks already, and so shall we in a moment: then its vote counts, and it will not
+            # say it again soon.
+            self._kept.pop(sid, None)
+            if (
+                heard.state is ServerState.LOOKING
+                and heard.vote.election_epoch > self.election.round
+            ):
+                self._kept[sid] = heard
+        self.election.notification(sid, heard, self.now_ms)
+        self._after_election()
+
+    def reachable(self, sid: int) -> None:
+        """The mesh has a link to this server again."""
+        self.election.reachable(sid, self.now_ms)
+        self._after_election()
+
+    def unreachable(self, sid: int) -> None:
+        """The mesh has lost its link to this server, or could not make one."""
+        self._kept.pop(sid, None)
+        self.election.unreachable(sid, self.now_ms)
+        self._after_election()
+
+    def learner_link(self, link: PeerLink) -> None:
+        """A learner has connected to the quorum port."""
+        if isinstance(self.role, Leader):
+            self.role.learner_link(link)
+        else:
+            link.close()
+
+    def leader_link(self, link: PeerLink | None) -> None:
+        """The dial that `wanted_leader` asked for has succeeded or failed."""
+        self.wanted_leader = None
+        if isinstance(self.role, Learner):
+            self.role.leader_link(link)
+        elif link is not None:
+            link.close()
+
+    def ready(self) -> Ready | None:
+        """What to make durable next; None while nothing is, or the last one is under way."""
+        return self.log.ready()
+
+    def persisted(self, ready: Ready) -> None:
+        """All of this Ready is durable, and the state is rebuilt if it cut applied ones off."""
+        self.log.on_persisted(ready)
+        if ready.accepted_epoch is not None:
+            self.epochs.accepted = ready.accepted_epoch
+        if ready.current_epoch is not None:
+            self.epochs.current = ready.current_epoch
+        if self.role is not None:
+            self.role.persisted()
+        elif self._look_at is not None:
+            self._begin_election()
+
+    def reconfigure(self, quorum: QuorumVerifier, config: bytes) -> None:
+        """Go by another configuration from now on."""
+        self.quorum = quorum
+        self.config = config
+        self.config_version = quorum.version
+        self.election.reconfigure(quorum, config)
+
+    def stop(self) -> None:
+        """The server ends: close the links, drop the clients."""
+        role, self.role = self.role, None
+        self._look_at = None
+        if role is not None:
+            role.stop()
+
+    # --- what roles ask for
+
+    def look(self, reason: str) -> None:
+        """Leave the role and elect anew."""
+        log.warning("%s: %s", self, reason)
+        self._failures = 0 if self._is_established else self._failures + 1
+        self.become_looking()
+
+    def established(self, epoch: int) -> None:
+        """The role begins to serve: who asks is told of this epoch from now on."""
+        self._is_established = True
+        self._failures = 0
+        self.election.established(epoch)
+
+    # --- transitions
+
+    def become_looking(self) -> None:
+        role, self.role = self.role, None
+        self._is_established = False
+        if role is not None:
+            role.stop()
+        self._look_at = self.now_ms
+        if self._failures > 1:
+            limit = min(MAX_JITTER_MS, 10 << min(self._failures, 10))
+            self._look_at += self._rng.randrange(limit)
+        self._begin_election()
+
+    def become_following(self, leader: int) -> None:
+        self.role = Follower(self, leader)
+
+    def become_observing(self, leader: int) -> None:
+        self.role = Observer(self, leader)
+
+    def become_leading(self) -> None:
+        self.role = Leader(self)
+
+    def _begin_election(self) -> None:
+        """Look, if the disk has done all and the pause is over."""
+        if self._look_at is None or not self.log.is_idle or self.now_ms < self._look_at:
+            return
+        self._look_at = None
+        self.elections += 1
+        self.election.begin(self.log.persisted, self.epochs.current, self.now_ms)
+        kept, self._kept = self._kept, {}
+        for sid, heard in kept.items():
+            try:
+                self.election.notification(sid, heard, self.now_ms)
+            except ProtocolViolation as violation:
+                log.warning("server %d broke the protocol of elections: %s", sid, violation)
+        self._after_election()
+
+    def _after_election(self) -> None:
+        election = self.election
+        self.mesh_out += election.out
+        election.out.clear()
+        if self._look_at is not None:
+            return
+        if self.role is not None:
+            if not self._is_established and election.is_deserted:
+                self.look("those who voted for this leader look for another")
+            return
+        decision = election.decision
+        if decision is None:
+            return
+        log.info("%d is %s, leader %d", self.my_id, decision.state.name, decision.vote.leader)
+        if decision.state is ServerState.LEADING:
+            self.become_leading()
+        elif decision.state is ServerState.FOLLOWING:
+            self.become_following(decision.vote.leader)
+        else:
+            self.become_observing(decision.vote.leader)
