@@ -17,7 +17,11 @@ _HEADER = Struct(">qi")
 
 
 class Durable(ClusterChecker):
-    """What is committed is on the disks of a quorum, and never leaves a disk again."""
+    """What is committed is on the disks of a quorum, and stays on those of a quorum.
+
+    (A single disk may lose it for a moment: a follower that comes back is cut back to what the
+    leader has committed by then, while the others' ACKs are on their way.)
+    """
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         ensemble = self.ensemble
@@ -33,8 +37,15 @@ class Durable(ClusterChecker):
 
     def _keeps(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
         committed = old.back_to_agreed()
-        if not new.contains(committed):
-            self.violated(f"{member} drops {committed} from its disk, which is committed: {new}")
+        if new.contains(committed):
+            return
+        ensemble = self.ensemble
+        having = [s for s, one in ensemble.members.items() if one.disk.synced.contains(committed)]
+        if not ensemble.quorum.contains_quorum(having):
+            self.violated(
+                f"{member} drops {committed} from its disk, which is committed: now {new}; only "
+                f"{having} have it still"
+            )
 
 
 class Continuity(ClusterChecker):

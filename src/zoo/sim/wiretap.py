@@ -55,6 +55,33 @@ class Wiretap:
         return max(0, len(buffer) - _SIGNATURE_SIZE + 1)
 
 
+class PacketRuns:
+    """Packets as lines of a trace: those of one kind that leave one end at once are one line."""
+
+    def __init__(self, sink: Callable[[str], None]) -> None:
+        self._sink = sink
+        self._key: tuple[int, End, int] | None = None
+        self._packets: list[Packet] = []
+
+    def add(self, now: int, end: End, packet: Packet) -> None:
+        key = (now, end, packet.type)
+        if key != self._key:
+            self.flush()
+            self._key = key
+        self._packets.append(packet)
+
+    def flush(self) -> None:
+        """Write what was collected; to be called before any other line."""
+        if self._key is None:
+            return
+        (now, end, _), packets = self._key, self._packets
+        text = name_of(packets[0])
+        if len(packets) > 1:
+            text += f" .. 0x{packets[-1].zxid:x} ({len(packets)})"
+        self._sink(f"{now / 1e6:12.6f} s{end.host.sid} -> s{end.other.host.sid} {text}")
+        self._key, self._packets = None, []
+
+
 def name_of(packet: Packet) -> str:
     """One packet as the trace shows it."""
     try:

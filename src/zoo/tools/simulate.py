@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import sys
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -55,44 +53,59 @@ class Seeds(RangeParam):
 @click.option(
     "--duration", type=Duration(), default="60s", show_default=True, help="Virtual time per seed."
 )
+@click.option(
+    "--servers",
+    type=click.IntRange(0, 9),
+    help="Voters: 1 is a standalone server (the default), 0 what each seed draws (with --zab).",
+)
+@click.option(
+    "--observers", type=click.IntRange(-1, 9), default=-1, help="Observers; -1: what is drawn."
+)
+@click.option("--zab", is_flag=True, help="The protocol alone: members without trees and clients.")
+@click.option("--jobs", type=click.IntRange(1), default=1, help="Seeds lived at a time.")
 @click.option("--trace", is_flag=True, help="One line per event.")
 @click.option("--quiet", is_flag=True, help="Only failures and the last line.")
-def simulate(seeds: range, duration: int, trace: bool, quiet: bool) -> None:
-    """Run a server, its disk, network and clients in virtual time, and check what it promises.
+def simulate(
+    seeds: range,
+    duration: int,
+    servers: int | None,
+    observers: int,
+    zab: bool,
+    jobs: int,
+    trace: bool,
+    quiet: bool,
+) -> None:
+    """Run servers, their disks, network and clients in virtual time, and check what they promise.
 
-    One seed is one world: the same seed and duration give the same events. Exits with 1 if a
+    One seed is one world: the same seed, duration and size give the same events. Exits with 1 if a
     promise was broken.
     """
-    sink: Callable[[str], None] | None = click.echo if trace else None
+    from zoo.sim.campaign import Plan, campaign, live
+
     logging.disable(logging.CRITICAL)
-    began = time.process_time()
-    simulated = 0
-    failed: list[int] = []
-    for seed in seeds:
-        simulated += _one(seed, duration, sink, quiet, failed)
-    spent = max(time.process_time() - began, 1e-9)
+    if servers is None:
+        servers = 0 if zab else 1
+    plan = Plan(duration, servers, observers, zab)
+    outcomes = campaign(plan, seeds, jobs) if not trace else (live(plan, s, _line) for s in seeds)
+    simulated = spent = failed = 0
+    for outcome in outcomes:
+        simulated += outcome.simulated_us
+        spent += outcome.cpu_us
+        if outcome.failure is not None:
+            failed += 1
+            at = f"seed {outcome.seed}: FAILED at {outcome.simulated_us / 1e6:.6f} s"
+            click.echo(f"{at}: {outcome.failure}")
+            click.echo(f"replay: zoo simulate --seed {outcome.seed} {plan.options()} --trace")
+        elif not quiet:
+            click.echo(outcome.summary)
+    rate = simulated / max(spent, 1)
     click.echo(
-        f"{len(seeds)} seeds, {len(failed)} failed; {simulated / 1e6:.0f} s simulated in "
-        f"{spent:.1f} s of CPU: {simulated / 1e6 / spent:.0f} s per second"
+        f"{len(seeds)} seeds, {failed} failed; {simulated / 1e6:.0f} s simulated in "
+        f"{spent / 1e6:.1f} s of CPU: {rate:.0f} s per second, "
+        f"{rate * 3600 / 86_400:.1f} days per CPU-hour"
     )
     sys.exit(1 if failed else 0)
 
 
-def _one(
-    seed: int, duration: int, sink: Callable[[str], None] | None, quiet: bool, failed: list[int]
-) -> int:
-    """Run one seed; returns the virtual microseconds that it lived."""
-    from zoo.sim.checking import Violation
-    from zoo.sim.world import World
-
-    world = World(seed, trace=sink)
-    try:
-        world.run(duration)
-    except Violation as violation:
-        failed.append(seed)
-        click.echo(f"seed {seed}: FAILED at {world.schedule.now / 1e6:.6f} s: {violation}")
-        click.echo(f"replay: zoo simulate --seed {seed} --duration {duration // 1000}ms --trace")
-    else:
-        if not quiet:
-            click.echo(world.summary())
-    return world.schedule.now
+def _line(text: str) -> None:
+    click.echo(text)

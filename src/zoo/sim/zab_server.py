@@ -1,0 +1,239 @@
+"""A member of the pure protocol in virtual time: the production `Peer` on an abstract disk.
+
+Theory of operation. A Ready is carried out effect by effect with time between them, and a crash may
+come before each: at random moments, or because `crash_here`, which is asked every time, says so.
+The service above is a ZabReplica; transactions are opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from zoo.persistence.storage import StorageFailed
+from zoo.sim.cluster_checking import ClusterCheckers
+from zoo.sim.learner_links import Links
+from zoo.sim.mesh import Mesh
+from zoo.sim.peer_host import PeerHost
+from zoo.sim.prefixes import Prefix
+from zoo.sim.schedule import Schedule
+from zoo.sim.zab_disk import Trouble, ZabDisk
+from zoo.sim.zab_replica import ZabReplica
+from zoo.zab.context import Epochs, Settings
+from zoo.zab.history import History
+from zoo.zab.log_queue import LogQueue
+from zoo.zab.peer import Peer
+from zoo.zab.quorum import QuorumVerifier
+from zoo.zab.ready import Ready
+from zoo.zab.replica import Leading, Learning
+
+
+class ZabServer(PeerHost):
+    """One member. `disk_us` is how long a write takes, `fsync_us` an fsync."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        sid: int,
+        rng: Random,
+        mesh: Mesh,
+        links: Links,
+        others: dict[int, PeerHost],
+        checkers: ClusterCheckers,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(schedule, sid, rng, mesh, links, others, trace)
+        self.checkers = checkers
+        self.disk = ZabDisk(checkers.ensemble.prefixes)
+        self.settings = Settings()
+        self.window = 100_000
+        self.snapshot_padding = 100
+        self.fsync_us = (100, 8_000)
+        self.disk_us = (1, 50)
+        self.crash_here: Callable[[str], bool] = lambda where: False
+        self.on_own_commit: Callable[[int, int], None] = lambda session_id, cxid: None
+        self.on_synced: Callable[[], None] = lambda: None
+        self.on_serving: Callable[[], None] = lambda: None
+        self._busy = False
+
+    # --- what checkers look at
+
+    @property
+    def quorum(self) -> QuorumVerifier:
+        return self.checkers.ensemble.quorum
+
+    @property
+    def state(self) -> Prefix:
+        return self.replica.state
+
+    @property
+    def is_serving(self) -> bool:
+        return self.is_up and self.replica.is_serving
+
+    @property
+    def is_leading(self) -> bool:
+        return self.is_up and self.replica.leader is not None
+
+    # --- life
+
+    def start(self) -> None:
+        old_log, old_synced = self.disk.log, self.disk.synced
+        self.disk.trouble = Trouble()
+        state = self.disk.recover()
+        self._moved(old_log, old_synced)
+        self._busy = False
+        self.replica = ZabReplica(self.disk.prefixes, state, self.rng, self)
+        self.replica.snapshot_padding = self.snapshot_padding
+        history = History(state.zxid)
+        if self.disk.base.depth < state.depth and state.depth - self.disk.base.depth <= self.window:
+            history = self._history_from(self.disk.base, state)
+        history.max_txns = self.window
+        self.peer = Peer(
+            self.sid,
+            self.quorum,
+            self.replica,
+            rng=self.rng,
+            log=LogQueue(state.zxid),
+            history=history,
+            epochs=Epochs(self.disk.accepted, self.disk.current),
+            settings=self.settings,
+            can_truncate=self.disk.can_truncate,
+        )
+        self.tick_ms = self.settings.tick_ms
+        self.trace(
+            f"starts: log ends at 0x{state.zxid:x}, accepted epoch {self.disk.accepted}, "
+            f"current epoch {self.disk.current}"
+        )
+        self.checkers.tell("started", self)
+        self.began()
+
+    def _history_from(self, base: Prefix, state: Prefix) -> History:
+        history = History(base.zxid)
+        for prefix in state.since(base):
+            history.load(prefix.zxid, prefix.entry)
+        return history
+
+    def crash(self, *, power: bool) -> None:
+        self.trace("loses its power" if power else "is killed")
+        if power:
+            self.disk.power_failure(self.rng)
+        self.died(power=power)
+        self.checkers.tell("crashed", self)
+
+    def stopped(self, failure: StorageFailed) -> None:
+        self.trace(f"stops: {failure}")
+        self.crash(power=False)
+        self.on_stop()
+
+    # --- the disk
+
+    def break_disk(self, rng: Random) -> str:
+        kind = rng.choice(("write", "sync"))
+        if kind == "write":
+            self.disk.trouble.writes_until_failure = rng.randint(1, 20)
+        else:
+            self.disk.trouble.syncs_until_failure = rng.randint(1, 20)
+        return kind
+
+    def _begin_ready(self) -> bool:
+        if self._busy:
+            return False
+        ready = self.peer.ready()
+        if ready is None:
+            return False
+        self._busy = True
+        self._take_steps(list(self._steps(ready)), ready)
+        return True
+
+    def _steps(self, ready: Ready) -> list[tuple[str, tuple[int, int], Callable[[], None]]]:
+        """The effects of a Ready in the contract's order: name, duration, what to do."""
+        disk = self.disk
+        steps: list[tuple[str, tuple[int, int], Callable[[], None]]] = []
+        accepted, truncate = ready.accepted_epoch, ready.truncate
+        install, current = ready.install, ready.current_epoch
+        if accepted is not None:
+            steps.append(("accept", self.fsync_us, lambda: disk.accept(accepted)))
+        if truncate is not None:
+            steps.append(("truncate", self.fsync_us, lambda: disk.truncate(truncate)))
+        if install is not None:
+            duration = self.fsync_us if install.is_last else self.disk_us
+            steps.append(("install", duration, lambda: disk.install(install)))
+        if ready.entries:
+            steps.append(
+                ("append", self.disk_us, lambda: disk.append(ready.entries, ready.first_zxid))
+            )
+            steps.append(("sync", self.fsync_us, disk.sync))
+        if current is not None:
+            steps.append(("follow", self.fsync_us, lambda: disk.follow(current)))
+        return steps
+
+    def _take_steps(
+        self, steps: list[tuple[str, tuple[int, int], Callable[[], None]]], ready: Ready
+    ) -> None:
+        if not steps:
+            self.later(self.rng.randint(1, 100), lambda: self._durable(ready))
+            return
+        (name, duration, effect), *rest = steps
+
+        def step() -> None:
+            if self.crash_here(name):
+                return
+            old_log, old_synced = self.disk.log, self.disk.synced
+            effect()
+            if name == "accept":
+                self.checkers.tell("promised", self, self.disk.accepted)
+            elif name == "follow":
+                self.checkers.tell("entered", self, self.disk.current)
+            self._moved(old_log, old_synced)
+            self._take_steps(rest, ready)
+
+        self.later(self.rng.randint(*duration), step)
+
+    def _moved(self, log: Prefix, synced: Prefix) -> None:
+        if self.disk.log is not log:
+            self.checkers.tell("logged", self, log, self.disk.log)
+        if self.disk.synced is not synced:
+            self.checkers.tell("synced", self, synced, self.disk.synced)
+
+    def _durable(self, ready: Ready) -> None:
+        if self.crash_here("persisted"):
+            return
+        self._busy = False
+        self.begin_turn()
+        if ready.truncate is not None and ready.truncate < self.replica.last_zxid:
+            self.replica.reload(self.disk.log.cut(ready.truncate))
+        self.peer.persisted(ready)
+        self.settle()
+
+    def take_snapshot(self) -> None:
+        """Keep the state on the disk, so that nobody can go back behind it."""
+        if self.is_serving:
+            self.disk.snapshot(self.replica.state)
+
+    # --- what the replica tells
+
+    def applied(self, prefix: Prefix) -> None:
+        self.checkers.agree(self, prefix)
+        self.checkers.tell("applied", self, prefix)
+
+    def began_leading(self, leader: Leading) -> None:
+        self.checkers.agree(self, self.state)
+        self.checkers.tell("leading", self, self.peer.epochs.current)
+        self.trace(f"leads in epoch {self.peer.epochs.current} from {self.state.zxid:#x} on")
+        self.on_serving()
+
+    def began_learning(self, learner: Learning) -> None:
+        self.checkers.agree(self, self.state)
+        self.checkers.tell("learning", self)
+        self.trace(f"learns from {self.state.zxid:#x} on")
+        self.on_serving()
+
+    def stopped_serving(self) -> None:
+        self.checkers.tell("stopped", self)
+        self.trace("stops serving")
+
+    def committed_own(self, session_id: int, cxid: int) -> None:
+        self.on_own_commit(session_id, cxid)
+
+    def was_synced(self) -> None:
+        self.on_synced()

@@ -1,0 +1,242 @@
+"""The simulated world of the pure protocol: a whole ensemble of peers from one seed.
+
+Theory of operation. The seed draws a scenario (how many members, how fast, how much goes wrong) and
+then everything that happens. After `duration` all faults are mended and the clients fall silent;
+within a bounded time a leader must stand, all members serve the same state and a write goes
+through. A broken promise is a `Violation`; so is an AssertionError or anything else a peer raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from zoo.sim import cluster_checkers as promises
+from zoo.sim.checking import Violation
+from zoo.sim.cluster_checking import ClusterChecker, ClusterCheckers, Ensemble
+from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
+from zoo.sim.learner_links import End, Links
+from zoo.sim.mesh import Mesh
+from zoo.sim.peer_host import PeerHost
+from zoo.sim.reach import Reach
+from zoo.sim.schedule import Schedule
+from zoo.sim.wiretap import PacketRuns, Wiretap
+from zoo.sim.zab_server import ZabServer
+from zoo.sim.zab_workload import ZabClients
+from zoo.zab.context import Settings
+from zoo.zab.packets import Packet, PacketType
+from zoo.zab.quorum import Majority
+
+
+@dataclass(frozen=True)
+class ZabScenario:
+    """How large and how rough the world is. Times in µs but for `tick_ms`."""
+
+    voters: int = 3
+    observers: int = 0
+    tick_ms: int = 1000
+    init_limit: int = 5
+    sync_limit: int = 3
+    latency: tuple[int, int] = (100, 1_500)
+    fsync_us: tuple[int, int] = (100, 8_000)
+    pause_us: int = 50_000
+    window: int = 1_000
+    """Transactions that members remember for DIFFs."""
+    snapshot_every: int = 20 * SECOND
+    max_unsent: int = 1 << 20
+    snapshot_padding: int = 100
+    crash_chance: float = 0.0
+    """How often an effect on a disk is preceded by a crash."""
+    faults: FaultMix = field(default_factory=FaultMix)
+
+    @staticmethod
+    def drawn(rng: Random, voters: int = 0, observers: int = -1) -> ZabScenario:
+        voters = voters or rng.choice((1, 2, 3, 3, 3, 4, 5, 5, 7))
+        return ZabScenario(
+            voters=voters,
+            observers=observers if observers >= 0 else rng.choice((0, 0, 1, 2)),
+            tick_ms=rng.choice((200, 1000, 2000)),
+            init_limit=rng.choice((5, 10)),
+            sync_limit=rng.choice((2, 5)),
+            latency=rng.choice(((50, 300), (100, 1_500), (1_000, 30_000))),
+            fsync_us=rng.choice(((50, 500), (100, 8_000), (2_000, 60_000))),
+            pause_us=rng.choice((20_000, 100_000, 500_000, 2_000_000)),
+            window=rng.choice((3, 30, 1_000, 100_000)),
+            snapshot_every=rng.choice((2, 20, 200)) * SECOND,
+            max_unsent=rng.choice((20_000, 1 << 20)),
+            snapshot_padding=rng.choice((0, 100, 100_000)),
+            crash_chance=rng.choice((0.0, 0.0, 0.001, 0.02)),
+            faults=FaultMix.drawn(rng),
+        )
+
+
+class ZabWorld:
+    """One run. `trace` gets one line per event; `kinds` are the checkers that watch."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        scenario: ZabScenario | None = None,
+        trace: Callable[[str], None] | None = None,
+        kinds: Sequence[Callable[[Ensemble], ClusterChecker]] = promises.PROTOCOL,
+        drawn: Callable[[Random], ZabScenario] = ZabScenario.drawn,
+    ) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.scenario = scenario or drawn(self.rng)
+        self.schedule = Schedule()
+        self._sink = trace
+        self._runs = PacketRuns(trace or (lambda line: None))
+        one = self.scenario
+        voters = range(1, one.voters + 1)
+        observers = range(one.voters + 1, one.voters + one.observers + 1)
+        self.ensemble = Ensemble(self.schedule, Majority(voters, observers))
+        self.checkers = ClusterCheckers(self.ensemble, kinds)
+        self.reach = Reach(self._fork(), one.latency)
+        self.mesh = Mesh(self.schedule, self._fork(), self.reach)
+        self.links = Links(self.schedule, self._fork(), self.reach)
+        self.links.tap = Wiretap(self._tapped)
+        self.servers: list[ZabServer] = []
+        self._hosts: dict[int, PeerHost] = {}
+        for sid in (*voters, *observers):
+            self._add_server(sid)
+        self.faults = Faults(
+            self.schedule,
+            self._fork(),
+            self.servers,
+            self.reach,
+            self.mesh,
+            self.links,
+            one.faults,
+            self.trace,
+        )
+        self.clients = ZabClients(self.schedule, self._fork(), self.servers, one.pause_us)
+
+    def _fork(self) -> Random:
+        """A source of chance of its own, so that one part's draws do not shift another's."""
+        return Random(self.rng.getrandbits(64))
+
+    def _add_server(self, sid: int) -> None:
+        one = self.scenario
+        server = ZabServer(
+            self.schedule,
+            sid,
+            self._fork(),
+            self.mesh,
+            self.links,
+            self._hosts,
+            self.checkers,
+            self.trace if self._sink is not None else None,
+        )
+        server.settings = Settings(
+            one.tick_ms, one.init_limit, one.sync_limit, max_unsent=one.max_unsent
+        )
+        server.window = one.window
+        server.fsync_us = one.fsync_us
+        server.snapshot_padding = one.snapshot_padding
+        if one.crash_chance:
+            server.crash_here = self._crasher(server)
+        self.servers.append(server)
+        self._hosts[sid] = server
+        self.ensemble.members[sid] = server
+        self.mesh.join(sid, server)
+
+    def _crasher(self, server: ZabServer) -> Callable[[str], bool]:
+        rng, chance = self._fork(), self.scenario.crash_chance
+
+        def crash_here(where: str) -> bool:
+            if self.faults.is_quiet or rng.random() >= chance:
+                return False
+            server.trace(f"crashes before {where!r}")
+            self.faults.crash(server, power=rng.random() < 0.6)
+            return True
+
+        return crash_here
+
+    def trace(self, text: str) -> None:
+        if self._sink is not None:
+            self._runs.flush()
+            self._sink(f"{self.schedule.now / SECOND:12.6f} {text}")
+
+    def _tapped(self, end: End, packet: Packet) -> None:
+        if self._sink is not None and packet.type != PacketType.PING:
+            self._runs.add(self.schedule.now, end, packet)
+        self.checkers.tell("sent", end, packet)
+
+    # --- running
+
+    def run(self, duration_us: int) -> None:
+        """Live through `duration_us` with faults and to the quiet end. Raises Violation."""
+        try:
+            for server in self.servers:
+                self.schedule.after(self.rng.randint(0, SECOND), self._starter(server))
+            self.clients.begin()
+            self.faults.begin()
+            if self.scenario.snapshot_every:
+                self._snapshots()
+            self.schedule.run_until(duration_us)
+            self._wind_down()
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation(f"{type(error).__name__}: {error}") from error
+
+    def _starter(self, server: ZabServer) -> Callable[[], None]:
+        def start() -> None:
+            if not server.is_up:
+                server.start()
+
+        return start
+
+    def _snapshots(self) -> None:
+        server = self.rng.choice(self.servers)
+        if not server.is_stalled:
+            server.take_snapshot()
+        mean = self.scenario.snapshot_every // len(self.servers)
+        self.schedule.after(int(self.rng.expovariate(1 / mean)), self._snapshots)
+
+    def _wind_down(self) -> None:
+        """Mend everything; soon all serve. Then a last write, which reaches all."""
+        self.faults.end()
+        self.clients.stopped = True
+        awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
+        self.schedule.run_until(awake + SECOND)
+        one = self.scenario
+        limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
+        self._wait(60 * SECOND + 4 * limits, self._all_serve)
+        leader = next((server for server in self.servers if server.is_leading), None)
+        if leader is not None:
+            self.clients.write(leader, 3)
+        before = self.clients.answered
+        self._wait(20 * SECOND, self._all_agree)
+        if leader is not None and self.clients.answered < before:
+            raise Violation("Liveness: the last writes were not answered")
+        self.checkers.tell("finished")
+
+    def _wait(self, limit: int, condition: Callable[[], bool]) -> None:
+        end = self.schedule.now + limit
+        while self.schedule.now < end and not condition():
+            self.schedule.run_until(self.schedule.now + SECOND // 4)
+
+    def _all_serve(self) -> bool:
+        leaders = sum(server.is_leading for server in self.servers)
+        return leaders == 1 and all(server.is_serving for server in self.servers)
+
+    def _all_agree(self) -> bool:
+        agreed = self.ensemble.agreed
+        return all(
+            server.is_serving and server.state is agreed and server.disk.synced.contains(agreed)
+            for server in self.servers
+        )
+
+    def summary(self) -> str:
+        one = self.scenario
+        faults = ", ".join(f"{count} {name}" for name, count in self.faults.counts.items())
+        return (
+            f"seed {self.seed}: {one.voters}+{one.observers} members, "
+            f"{self.schedule.now / SECOND:.0f} s, {self.ensemble.agreed.depth} committed, "
+            f"{self.clients.answered} of {self.clients.asked} answered, "
+            f"epoch {self.ensemble.agreed.zxid >> 32}, {self.schedule.count} events; {faults}"
+        )
