@@ -229,6 +229,12 @@ def test_warns_of_ensembles_that_survive_too_little() -> None:
     assert "no more failures than 3" in members(THREE + "server.4=h4:1:2").warnings[0]
 
 
+def test_warns_of_a_number_that_session_ids_cannot_hold() -> None:
+    text = THREE.replace("server.3=", "server.300=")
+    assert "myid=300 is not in 1..255" in members(text, 300).warnings[0]
+    assert members(text, 1).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("text", "my_id", "problem"),
     [

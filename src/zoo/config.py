@@ -345,12 +345,20 @@ def _checked_ensemble(builder: _Builder, config: Config) -> Config:
             raise builder.fail(name, "must be 1 or more when several servers are listed")
     if config.my_id is None:
         raise ConfigError(
-            Origin(config.data_dir), "myid", None, "file is missing; it holds this server's number"
+            Origin(config.data_dir),
+            "myid",
+            None,
+            "file is missing; it holds nothing but the number of this server's line server.N",
         )
     if config.my_id not in ensemble.servers:
         listed = ", ".join(map(str, ensemble.servers))
         raise ConfigError(
             Origin(config.data_dir), "myid", str(config.my_id), f"must be a listed server: {listed}"
+        )
+    if not 1 <= config.my_id <= 255:
+        builder.warnings.append(
+            f"myid={config.my_id} is not in 1..255: only its lowest byte tells the session ids of "
+            "this server from those of others"
         )
     voters = len(ensemble.voters)
     if voters <= 2:

@@ -19,7 +19,7 @@ ZXID = (3 << 32) + 7
 
 
 def disk_of(accepted: bytes | None, current: bytes | None) -> Disk:
-    disk = Disk()
+    disk = disk_with({}, [0])
     for name, content in (("acceptedEpoch", accepted), ("currentEpoch", current)):
         if content is not None:
             durable(disk, name, content)
@@ -71,6 +71,16 @@ def test_a_synchronisation_that_a_crash_ended_before_its_epoch_was_written() -> 
     assert (accepted, current) == (4, 3)
     assert len(warnings) == 1
     assert "currentEpoch is 1" in warnings[0]
+
+
+def test_epochs_without_the_history_they_speak_of() -> None:
+    """ZOOKEEPER-2325: such a server must not stand for election."""
+    disk = disk_of(b"3", b"3")
+    del disk.files["snapshot.0"]
+    with pytest.raises(EpochsUnusable, match="neither a snapshot nor a log"):
+        recover(disk, 0)
+    durable(disk, "currentEpoch", b"0")  # it promised something, and had nothing yet
+    assert recover(disk, 0) == (3, 0, [])
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,15 @@ def recover_epochs(
     """(accepted, current) of a server whose history ends at `last_zxid`; both are durable.
 
     A missing file gets the epoch of the last zxid: a server that was alone so far has none. Raises
-    EpochsUnusable, StorageFailed.
+    EpochsUnusable, StorageFailed. To be called before the first snapshot of an empty server.
     """
     accepted, current = read_epochs(storage)
+    if current and not storage.snapshots() and not storage.logs():
+        # With an empty history of that epoch it would win elections (ZOOKEEPER-2325).
+        raise EpochsUnusable(
+            f"{CURRENT} is {current}, yet there is neither a snapshot nor a log: they are lost, or "
+            "dataDir or dataLogDir is another directory than before"
+        )
     newest = zxids.epoch_of(last_zxid)
     last = zxids.to_hex(last_zxid)
     if current is None:

@@ -49,7 +49,12 @@ def may_start_empty(dirs: DataDirs, *, db_autocreate: bool = True) -> bool:
     """Whether a server that finds no history may begin with an empty tree.
 
     True with `zookeeper.db.autocreate` on (the default), or once, when an operator has put the file
-    `initialize` into dataLogDir; the file is removed.
+    `initialize` into dataLogDir; the file is removed. To be asked at every start, so that no such
+    file is left for the day when the data is lost.
+
+    In an ensemble this decides who may vote with nothing: a majority of members that begin empty
+    outvotes the one that has the data. So ensembles whose disks may come up empty (a volume that
+    was not mounted, a replaced machine) should switch autocreate off once they run.
     """
     marker = dirs.logs.parent / INITIALIZE_MARKER
     try:
