@@ -79,6 +79,7 @@ def test_epochs_without_the_history_they_speak_of() -> None:
     del disk.files["snapshot.0"]
     with pytest.raises(EpochsUnusable, match="neither a snapshot nor a log"):
         recover(disk, 0)
+    disk.kill()
     durable(disk, "currentEpoch", b"0")  # it promised something, and had nothing yet
     assert recover(disk, 0) == (3, 0, [])
 

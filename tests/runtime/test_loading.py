@@ -189,8 +189,8 @@ def test_a_snapshot_at_the_beginning_of_an_epoch(tmp_path: Path) -> None:
 
 
 def test_the_epochs_of_a_server_that_was_alone_so_far(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
     directory = tmp_path / "version-2"
-    directory.mkdir()
     storage = open_storage(tmp_path)
     assert load_epochs(storage, (2 << 32) + 5) == Epochs(2, 2)
     assert (directory / "acceptedEpoch").read_text() == "2"
