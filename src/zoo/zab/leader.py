@@ -1,0 +1,338 @@
+"""The leader: from its election to an established ensemble, and as long as a quorum follows.
+
+Theory of operation, after the ZAB paper's phases.
+
+DISCOVERY: the elected waits until a quorum of voters (itself among them) has come. The new epoch is
+one above every epoch that any of them has promised. The leader promises it first, on its disk, then
+offers it (LEADERINFO). Who promises it (ACKEPOCH) tells the epoch and the end of its own history,
+and no quorum promises to a leader that lacks something: who is ahead does not count.
+
+SYNCHRONIZATION: a quorum has promised, so no older leader can commit any more, and the leader's log
+is the history of the new epoch, all of it. Learners are brought to it, one way or the other, and
+acknowledge NEWLEADER when it is theirs durably; the leader's own acknowledgement is its current
+epoch on the disk.
+
+BROADCAST: with a quorum of those the history is committed. The leader applies what it had not,
+starts the service and lets the learners start (UPTODATE). Half a tick after half a tick it pings,
+drops who is silent, and steps down when those left are no quorum. Learners that come later take the
+same steps, one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import Enum
+from typing import Protocol
+
+from zoo.errors import ProtocolViolation
+from zoo.zab.context import Context
+from zoo.zab.leader_broadcast import Broadcast
+from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
+from zoo.zab.link import PeerLink
+from zoo.zab.sync_plan import NO_HISTORY
+
+log = logging.getLogger(__name__)
+
+MAX_LEARNERS = 1000
+"""Links at a time."""
+MAX_SNAPSHOTS = 10
+"""Learners that are sent a snapshot at a time, as in Java (leader.maxConcurrentSnapSyncs)."""
+
+
+class Phase(Enum):
+    DISCOVERY = "discovery"
+    SYNCHRONIZATION = "synchronization"
+    BROADCAST = "broadcast"
+    STOPPED = "stopped"
+
+
+class LeaderContext(Context, Protocol):
+    """What a leader needs of the peer besides."""
+
+    def established(self, epoch: int) -> None:
+        """The role has begun to serve in this epoch."""
+
+
+class Leader:
+    """The role of an elected leader. When it begins, the log is durable and the replica has applied
+    what the history takes for committed.
+    """
+
+    def __init__(self, context: LeaderContext) -> None:
+        self.context: Context = context
+        self._peer = context
+        self.phase = Phase.DISCOVERY
+        self.epoch = context.epochs.accepted + 1
+        self.broadcast = Broadcast(context, self.epoch)
+        self.handlers: dict[LearnerHandler, None] = {}
+        self._summary = (context.epochs.current, context.history.last_zxid)
+        self._come: dict[int, None] = {context.my_id: None}
+        self._promised: dict[int, None] = {}
+        self._in_step: dict[int, None] = {}
+        self._lost: dict[int, None] = {}  # cannot promise this epoch any more
+        self._is_decided = self._is_offered = False
+        self._snapshot_queue: deque[LearnerHandler] = deque()
+        self._half_tick = max(1, context.settings.tick_ms // 2)
+        self._next_ping = context.now_ms + self._half_tick
+        self._is_whole_tick = False
+        self._deadline = 0
+        self._set_deadline()
+        self._decide_epoch()  # a lone voter needs nobody else
+
+    # --- what others may know
+
+    @property
+    def proposed(self) -> int:
+        return self.broadcast.proposed
+
+    @property
+    def history_end(self) -> int:
+        """Up to where the log is history: all of it, until it is established and goes on."""
+        history = self.context.history
+        return history.committed if self.phase is Phase.BROADCAST else history.last_zxid
+
+    @property
+    def next_due(self) -> int:
+        """When `tick` has something to do, in ms."""
+        if self.phase is Phase.BROADCAST:
+            return self._next_ping
+        return min(self._next_ping, self._deadline + 1)
+
+    @property
+    def is_established(self) -> bool:
+        return self.phase is Phase.BROADCAST
+
+    # --- learners come and go
+
+    def learner_link(self, link: PeerLink) -> None:
+        """A learner, or whoever it is, has connected."""
+        if self.phase is Phase.STOPPED or len(self.handlers) >= MAX_LEARNERS:
+            link.close("no more learners are taken")
+            return
+        self.handlers[LearnerHandler(self, link)] = None
+
+    def gone(self, handler: LearnerHandler) -> None:
+        """The handler's link is gone. Called once."""
+        self.handlers.pop(handler, None)
+        if handler.phase >= HandlerPhase.SYNC:
+            self.broadcast.drop(handler)
+        if handler in self._snapshot_queue:
+            self._snapshot_queue.remove(handler)
+        if self.phase is Phase.BROADCAST and handler.phase is HandlerPhase.BROADCAST:
+            self.context.replica.learner_gone(handler)
+
+    # --- discovery
+
+    def introduced(self, handler: LearnerHandler, accepted: int) -> None:
+        """A learner says who it is and which epoch it has promised to somebody."""
+        sid = handler.sid
+        if sid == self.context.my_id:
+            raise ProtocolViolation(f"it says that it is server {sid}, as we are")
+        for other in [each for each in self.handlers if each.sid == sid and each is not handler]:
+            other.close("it came again")
+        is_voter = sid in self.context.quorum.voters
+        if not self._is_decided:
+            self.epoch = max(self.epoch, accepted + 1)
+            if is_voter:
+                self._come[sid] = None
+                self._decide_epoch()
+        elif is_voter and accepted > self.epoch:
+            # It may not follow us, and would stay outside for as long as we lead.
+            self.context.log.accept_epoch(accepted)
+            self.context.look(f"server {sid} has promised epoch {accepted}, ours is {self.epoch}")
+        elif self._is_offered:
+            handler.offer_epoch()
+
+    def _decide_epoch(self) -> None:
+        if self.context.quorum.contains_quorum(self._come):
+            self._is_decided = True
+            self.broadcast = Broadcast(self.context, self.epoch)
+            self.context.log.accept_epoch(self.epoch)
+
+    def _offer_epoch(self) -> None:
+        """Our own promise is on the disk."""
+        log.info("epoch %d, decided by servers %s", self.epoch, [*self._come])
+        self._is_offered = True
+        self._set_deadline()
+        for handler in [*self.handlers]:
+            if handler.phase is HandlerPhase.EPOCH:
+                handler.offer_epoch()
+        self._promise(self.context.my_id)
+
+    def promised(self, handler: LearnerHandler, current: int) -> None:
+        """ACKEPOCH; `current` is the epoch of its history, -1 if it has promised ours before: then
+        it does not count, but it may follow.
+        """
+        if self.phase is not Phase.DISCOVERY:
+            handler.synchronise()
+        elif current < 0:
+            if handler.sid not in self._promised:
+                self._cannot_promise(handler.sid, "it did already")
+        elif (current, handler.last_zxid) > self._summary:
+            handler.close(f"it is ahead of us: epoch {current}, zxid 0x{handler.last_zxid:x}")
+            self._cannot_promise(handler.sid, "it is ahead of us")
+        elif handler.last_zxid != NO_HISTORY:
+            self._promise(handler.sid)
+
+    def _cannot_promise(self, sid: int, why: str) -> None:
+        """If a quorum promises without it, all is well: then what it has and we lack was never
+        committed. If none can, there is nothing to wait for.
+        """
+        quorum = self.context.quorum
+        self._lost[sid] = None
+        if not quorum.contains_quorum([each for each in quorum.voters if each not in self._lost]):
+            self.context.look(f"server {sid} cannot promise epoch {self.epoch}: {why}")
+
+    def _promise(self, sid: int) -> None:
+        self._promised[sid] = None
+        if self.context.my_id in self._promised and self.context.quorum.contains_quorum(
+            self._promised
+        ):
+            self._synchronise()
+
+    # --- synchronisation
+
+    def _synchronise(self) -> None:
+        log.info("epoch %d is promised by servers %s", self.epoch, [*self._promised])
+        self.phase = Phase.SYNCHRONIZATION
+        self._set_deadline()
+        self.context.log.set_current_epoch(self.epoch)
+        for handler in [*self.handlers]:
+            if handler.phase is HandlerPhase.READY:
+                handler.synchronise()
+
+    def forward(self, handler: LearnerHandler) -> None:
+        self.broadcast.forward(handler)
+
+    def wants_snapshot(self, handler: LearnerHandler) -> None:
+        self._snapshot_queue.append(handler)
+        self._send_snapshots()
+
+    def snapshot_ended(self) -> None:
+        self._send_snapshots()
+
+    def _send_snapshots(self) -> None:
+        """To those whose turn it is."""
+        while self._snapshot_queue and self.phase is not Phase.STOPPED:
+            if sum(each.has_snapshot for each in self.handlers) >= MAX_SNAPSHOTS:
+                return
+            snapshot = self.context.replica.snapshot()
+            if snapshot is None:
+                return
+            self._snapshot_queue.popleft().send_snapshot(snapshot)
+
+    def in_step(self, handler: LearnerHandler) -> None:
+        """ACK of NEWLEADER."""
+        if not handler.is_observer:
+            self.broadcast.acknowledged(handler.sid, handler.acked)
+        if self.phase is Phase.BROADCAST:
+            handler.up_to_date()
+        elif not handler.is_observer:
+            self._has_history(handler.sid)
+
+    def _has_history(self, sid: int) -> None:
+        self._in_step[sid] = None
+        if self.context.my_id in self._in_step and self.context.quorum.contains_quorum(
+            self._in_step
+        ):
+            self._establish()
+
+    def _establish(self) -> None:
+        """The history of this epoch is committed; from now on there is more of it."""
+        context = self.context
+        log.info("leading epoch %d with servers %s", self.epoch, [*self._in_step])
+        self.phase = Phase.BROADCAST
+        for zxid, entry in context.history.tail():
+            context.replica.deliver(zxid, entry)
+        context.history.commit_to(context.history.last_zxid)
+        self.broadcast.open()
+        self._peer.established(self.epoch)
+        context.replica.start_leading(self.broadcast)
+        for handler in [*self.handlers]:
+            if handler.phase is HandlerPhase.IN_STEP:
+                handler.up_to_date()
+
+    # --- broadcast
+
+    def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:
+        if not handler.is_observer:
+            self.broadcast.acknowledged(handler.sid, zxid)
+
+    def revalidate(self, handler: LearnerHandler, session_id: int, timeout: int) -> None:
+        valid = self.context.replica.revalidate(handler, session_id, timeout)
+        self.broadcast.answer_revalidation(handler, session_id, valid)
+
+    # --- the role
+
+    def persisted(self) -> None:
+        """Our own disk is a server like others."""
+        context = self.context
+        if self.phase is Phase.DISCOVERY:
+            if self._is_decided and not self._is_offered and context.epochs.accepted >= self.epoch:
+                self._offer_epoch()
+        elif self.phase is not Phase.STOPPED:
+            self.broadcast.acknowledged(context.my_id, context.log.persisted)
+            is_new = context.my_id not in self._in_step
+            if is_new and context.epochs.current == self.epoch:
+                self._has_history(context.my_id)
+            self._step_down_if_exhausted()
+
+    def tick(self) -> None:
+        now = self.context.now_ms
+        if self.phase is Phase.STOPPED or now < self.next_due:
+            return
+        if now >= self._next_ping:
+            self._excuse(now - self._next_ping)
+            self._next_ping = now + self._half_tick
+            self._half_tick_passed()
+        if self.phase in (Phase.DISCOVERY, Phase.SYNCHRONIZATION) and now > self._deadline:
+            have = self._come if not self._is_decided else self._promised
+            have = self._in_step if self.phase is Phase.SYNCHRONIZATION else have
+            self.context.look(f"no quorum in {self.phase.value}, only servers {[*have]}")
+
+    def stop(self) -> None:
+        was_serving = self.phase is Phase.BROADCAST
+        self.phase = Phase.STOPPED
+        for handler in [*self.handlers]:
+            handler.finish()
+        if was_serving:
+            self.context.replica.stop_serving()
+
+    def _half_tick_passed(self) -> None:
+        for handler in [*self.handlers]:
+            complaint = handler.complaint()
+            if complaint is not None:
+                handler.close(complaint)
+            else:
+                handler.ping()
+        self._send_snapshots()
+        self._is_whole_tick = not self._is_whole_tick
+        if self.phase is Phase.BROADCAST and not self._is_whole_tick:
+            self._check_quorum()
+        self._step_down_if_exhausted()
+
+    def _check_quorum(self) -> None:
+        """Step down if those that are with us are no quorum. Who is being synchronised is with us:
+        it follows nobody else.
+        """
+        have = {self.context.my_id: None}
+        have |= {each.sid: None for each in self.handlers if not each.is_observer}
+        if not self.context.quorum.contains_quorum(have):
+            have.pop(-1, None)
+            self.context.look(f"only servers {[*have]} are left, no quorum")
+
+    def _step_down_if_exhausted(self) -> None:
+        if self.phase is Phase.BROADCAST and self.broadcast.is_exhausted:
+            self.context.look(f"epoch {self.epoch} is used up: 0x{self.proposed:x} is proposed")
+
+    def _excuse(self, late_ms: int) -> None:
+        """A server that was suspended does not know what lies in its sockets: nobody was silent."""
+        if late_ms > self._half_tick:
+            self._deadline += late_ms
+            for handler in self.handlers:
+                handler.excuse(late_ms)
+
+    def _set_deadline(self) -> None:
+        settings = self.context.settings
+        self._deadline = self.context.now_ms + settings.init_limit * settings.tick_ms
