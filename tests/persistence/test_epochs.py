@@ -9,6 +9,7 @@ from zoo.persistence.epochs import (
     EpochsUnusable,
     read_epochs,
     recover_epochs,
+    refuse_lost_history,
     write_accepted_epoch,
     write_current_epoch,
 )
@@ -76,12 +77,14 @@ def test_a_synchronisation_that_a_crash_ended_before_its_epoch_was_written() -> 
 def test_epochs_without_the_history_they_speak_of() -> None:
     """ZOOKEEPER-2325: such a server must not stand for election."""
     disk = disk_of(b"3", b"3")
-    del disk.files["snapshot.0"]
+    storage = MemoryStorage(disk)
+    refuse_lost_history(storage)
+    storage.remove("snapshot.0")
     with pytest.raises(EpochsUnusable, match="neither a snapshot nor a log"):
-        recover(disk, 0)
-    disk.kill()
-    durable(disk, "currentEpoch", b"0")  # it promised something, and had nothing yet
-    assert recover(disk, 0) == (3, 0, [])
+        refuse_lost_history(storage)
+    write_current_epoch(storage, 0)
+    refuse_lost_history(storage)  # it promised something, and had nothing yet
+    assert read_epochs(storage) == (3, 0)
 
 
 @pytest.mark.parametrize(

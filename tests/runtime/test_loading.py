@@ -198,3 +198,15 @@ def test_the_epochs_of_a_server_that_was_alone_so_far(tmp_path: Path) -> None:
     with pytest.raises(EpochsUnusable, match="acceptedEpoch is 2"):
         load_epochs(storage, (3 << 32) + 1)
     storage.close()
+
+
+def test_a_member_that_lost_all_but_its_epochs_does_not_start(tmp_path: Path) -> None:
+    """ZOOKEEPER-2325"""
+    directory = tmp_path / "version-2"
+    directory.mkdir()
+    (directory / "currentEpoch").write_text("4")
+    storage = open_storage(tmp_path)
+    with pytest.raises(EpochsUnusable, match="currentEpoch is 4, yet there is neither"):
+        load(settings(tmp_path), storage, history=History())
+    assert load(settings(tmp_path), storage).fresh  # a server that is alone outvotes nobody
+    storage.close()

@@ -59,21 +59,29 @@ def write_current_epoch(storage: Storage, epoch: int) -> None:
     storage.write_note(CURRENT, b"%d" % epoch)
 
 
+def refuse_lost_history(storage: Storage) -> None:
+    """Raise EpochsUnusable where the current epoch is known and nothing of its history is there.
+
+    With an empty history of that epoch a server would win elections (ZOOKEEPER-2325). To be asked
+    before an empty server takes its first snapshot, which afterwards looks like a history.
+    """
+    current = _read(storage, CURRENT)
+    if current and not storage.snapshots() and not storage.logs():
+        raise EpochsUnusable(
+            f"{CURRENT} is {current}, yet there is neither a snapshot nor a log: they are lost, or "
+            "dataDir or dataLogDir is another directory than before"
+        )
+
+
 def recover_epochs(
     storage: Storage, last_zxid: int, warn: Callable[[str], None]
 ) -> tuple[int, int]:
     """(accepted, current) of a server whose history ends at `last_zxid`; both are durable.
 
     A missing file gets the epoch of the last zxid: a server that was alone so far has none. Raises
-    EpochsUnusable, StorageFailed. To be called before the first snapshot of an empty server.
+    EpochsUnusable, StorageFailed.
     """
     accepted, current = read_epochs(storage)
-    if current and not storage.snapshots() and not storage.logs():
-        # With an empty history of that epoch it would win elections (ZOOKEEPER-2325).
-        raise EpochsUnusable(
-            f"{CURRENT} is {current}, yet there is neither a snapshot nor a log: they are lost, or "
-            "dataDir or dataLogDir is another directory than before"
-        )
     newest = zxids.epoch_of(last_zxid)
     last = zxids.to_hex(last_zxid)
     if current is None:

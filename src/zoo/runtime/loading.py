@@ -8,7 +8,7 @@ from random import Random
 
 from zoo.config import Config
 from zoo.jute.codec import JuteError
-from zoo.persistence.epochs import recover_epochs
+from zoo.persistence.epochs import recover_epochs, refuse_lost_history
 from zoo.persistence.recovery import Recovery
 from zoo.persistence.storage import Storage
 from zoo.server.core import ServerCore
@@ -102,8 +102,11 @@ def load(
     """Recover. Raises what Recovery raises, UnknownAclError and UndecodableTxn.
 
     A simulation brings its own time (monotonic and Unix, ms) and its own source of chance. A
-    member's `history` is filled with what was replayed, and ends with the log.
+    member's `history` is filled with what was replayed, and ends with the log; if all is lost but
+    the epochs, EpochsUnusable.
     """
+    if history is not None:
+        refuse_lost_history(storage)
     cores: list[ServerCore] = []
 
     def notify(watcher: object, event: int, path: bytes, zxid: int, acl: Acl) -> None:
