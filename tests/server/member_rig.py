@@ -6,20 +6,21 @@ nothing is lost here unless a test says so. Clients are those of tests.server.ri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 from tests.server.rig import CONNECT, HOST, NOW, WALL, Client, Server
 from zoo.config import Config, config_from
 from zoo.jute.client_records import ConnectRequest
-from zoo.persistence.epochs import recover_epochs
-from zoo.runtime.loading import load
+from zoo.runtime.loading import load, load_epochs, reload, write_snapshot
 from zoo.server.connection import ClientConnection
 from zoo.server.core_view import CoreView
 from zoo.server.member import Member
 from zoo.sim.disk import Disk, MemoryStorage
+from zoo.tree.data_tree import CONFIG_NODE
 from zoo.zab.carry_out import Carrier
-from zoo.zab.context import Epochs, Settings
+from zoo.zab.context import Settings
 from zoo.zab.history import History
 from zoo.zab.link import PeerLink
 from zoo.zab.log_queue import LogQueue
@@ -91,11 +92,14 @@ class Node(Server):
         self.storage = MemoryStorage(self.disk)
         self.carrier = Carrier(self.storage, print)
         rng = Random(self.sid)
-        loaded = load(self.config, self.storage, moment=(self.now, self.wall), rng=rng)
+        history = History()
+        moment = self.now, self.wall
+        loaded = load(self.config, self.storage, moment=moment, rng=rng, history=history)
         self.core = core = loaded.core
         self.core.view = CoreView(core, HOST)
+        if loaded.fresh:
+            write_snapshot(core, self.storage)
         last = core.tree.last_zxid
-        epochs = recover_epochs(self.storage, last, print)
         self.member = Member(core, self.sid, TEXT, 1 << 32)
         self.peer = Peer(
             self.sid,
@@ -103,8 +107,8 @@ class Node(Server):
             self.member,
             rng=rng,
             log=LogQueue(last),
-            history=History(last),
-            epochs=Epochs(epochs.accepted or 0, epochs.current or 0),
+            history=history,
+            epochs=load_epochs(self.storage, last),
             config=TEXT,
             settings=self.world.settings,
         )
@@ -121,6 +125,10 @@ class Node(Server):
             client.is_open = False
         self.clients.clear()
         self.peer = None
+
+    @property
+    def tree_of(self) -> dict[bytes, bytes]:
+        return self.core.tree.nodes
 
     # --- what clients use
 
@@ -139,6 +147,8 @@ class Node(Server):
             if ready is not None:
                 busy = True
                 self.carrier.carry_out(ready)
+                if ready.truncate is not None and ready.truncate < self.member.last_zxid:
+                    self.member.replace_state(*reload(self.config, self.storage, self.core))
                 self.member.persisted(ready)
                 self._flush()
         return busy
@@ -153,14 +163,16 @@ class Node(Server):
 
 
 class World:
-    def __init__(self, voters: int = 3, observers: int = 0, **values: object) -> None:
-        pairs = {key.replace("_", "."): value for key, value in values.items()}
-        config = config_from({"dataDir": "/nowhere", "tickTime": 2000, **pairs})
+    def __init__(
+        self, voters: int = 3, observers: int = 0, config: Mapping[str, str] | None = None
+    ) -> None:
+        values = {"dataDir": "/nowhere", "tickTime": 2000, **(config or {})}
+        configuration = config_from(values)
         self.now = NOW
-        self.settings = Settings(tick_ms=config.tick_time_ms, init_limit=10, sync_limit=5)
+        self.settings = Settings(tick_ms=configuration.tick_time_ms, init_limit=10, sync_limit=5)
         sids = range(1, voters + observers + 1)
         self.quorum = Majority(sids[:voters], sids[voters:])
-        self.nodes = {sid: Node(self, sid, config) for sid in sids}
+        self.nodes = {sid: Node(self, sid, configuration) for sid in sids}
         self.wires: list[_Wire] = []
         self.cut_off: set[int] = set()
 
@@ -231,8 +243,13 @@ class World:
         self.wires = [wire for wire in self.wires if not wire.at_leader.is_broken]
 
     def isolate(self, node: Node) -> None:
+        """Nothing comes from it or to it until `heal`."""
         self.cut_off.add(node.sid)
         self.drop_wires(node)
+
+    def heal(self) -> None:
+        self.cut_off.clear()
+        self.run_until(self.all_serve)
 
     # --- roles
 
@@ -261,12 +278,12 @@ class World:
         return [node for node in self.running if node is not self.leader]
 
     def states(self) -> list[Any]:
-        """What must be the same on all members."""
+        """What must be the same on all members: not when each began to show its configuration."""
         return [
             (
                 node.core.tree.last_zxid,
                 node.core.tree.digest,
-                node.core.tree.nodes,
+                {p: r for p, r in node.core.tree.nodes.items() if p != CONFIG_NODE},
                 dict(node.core.sessions.items()).keys(),
             )
             for node in self.running
