@@ -20,10 +20,14 @@ from kazoo.security import make_acl, make_digest_acl
 from tests.interop import harness, raw_client
 from tests.interop.harness import Server
 from tests.persistence.history import HEADER, entry, record
+from tests.persistence.test_snapshot_stream import GOLDEN, GOLDEN_ZXID
 from zoo.jute.records import ACL
+from zoo.persistence.installing import Installation
 from zoo.persistence.recovery import Recovery
 from zoo.persistence.snapshot import SnapshotEncoder
+from zoo.persistence.snapshot_stream import StreamDecoder
 from zoo.persistence.storage import COMPRESSIONS
+from zoo.persistence.truncation import truncate_to
 from zoo.persistence.txn_log import LogScanner, encode_entry
 from zoo.runtime.file_storage import FileStorage
 
@@ -325,3 +329,33 @@ def test_javas_tools_read_what_we_wrote(java: Server, compression: str) -> None:
         dump = run("persistence.TxnLogToolkit", "-d", str(directory / name))
         assert path in dump
         assert "CRC" not in dump
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_java_starts_on_a_snapshot_that_we_took_from_a_leader(
+    java: Server, compression: str
+) -> None:
+    """And on the log that follows, whose end was cut off."""
+    decoder = StreamDecoder(GOLDEN_ZXID)
+    content, rest = decoder.feed(GOLDEN.read_bytes())
+    assert rest is not None
+    storage = open_data(java, compression=compression)
+    storage.append(encode_entry(create_txn(1, b"/old", b"", 1)), 1)
+    installation = Installation(storage, GOLDEN_ZXID)
+    installation.write(content)
+    installation.commit()
+    for zxid in range(GOLDEN_ZXID + 1, GOLDEN_ZXID + 5):
+        body = create_txn(zxid, b"/behind-%x" % (zxid & 0xFF), b"", zxid & 0xFF)
+        storage.append(encode_entry(body), zxid)
+    truncate_to(storage, GOLDEN_ZXID + 2, print)
+    storage.close()
+    java.start()
+    with client(java) as kazoo:
+        kazoo.add_auth(*SUPER)
+        shown = walk(kazoo)
+    behind = {b"/behind-12", b"/behind-13"}
+    assert shown.keys() == {path for path, _, _ in decoder.nodes} | behind
+    for path, raw, acl in decoder.nodes:
+        assert shown[path][0] == raw[4:-68], path
+        assert shown[path][2][:5] == STAT.unpack(raw[-68:])[:5], path
+        assert shown[path][1] == list(decoder.acls.get(acl, (ACL(31, "world", "anyone"),))), path
