@@ -64,6 +64,27 @@ def test_what_marks_ttls_and_containers_is_not_shown(rig: Rig) -> None:
         assert rig.read(op, record(b"/eph", False)).stat.ephemeral_owner == rig.me.session_id
 
 
+@pytest.mark.parametrize("op", [Op.getData, Op.exists])
+def test_plain_reads_are_answered_without_looking_twice(rig: Rig, op: Op) -> None:
+    rig.do(Op.create, c.CreateRequest(b"/plain", b"data", OPEN, 0))
+    rig.do(Op.create, c.CreateRequest(b"/guarded", b"", ADMIN_ONLY, 0))
+    rig.do(Op.createContainer, c.CreateRequest(b"/box", b"", OPEN, 4))
+    for path in (b"/plain", b"/", b"/zookeeper/quota"):
+        payload = encode(c.GetDataRequest(path, False))
+        assert rig.reads.plain(op, payload) == READS[op](rig.reads, rig.me, payload)
+    plain = encode(c.GetDataRequest(b"/plain", False))
+    others = [encode(c.GetDataRequest(path, False)) for path in (b"/guarded", b"/box", b"/no", b"")]
+    others += [
+        plain[:-1] + b"\1",
+        b"",
+        plain[:3],
+        plain[:5],
+        b"\0\0\0\7" + plain[4:],
+        plain + b"\0",
+    ]
+    assert [rig.reads.plain(op, payload) for payload in others] == [None] * len(others)
+
+
 def test_children(rig: Rig) -> None:
     assert rig.read(Op.getChildren, c.GetChildrenRequest(b"/a", False)).children == [b"1", b"2"]
     assert rig.read(Op.getChildren, c.GetChildrenRequest(b"/a/1", False)).children == []

@@ -2,8 +2,8 @@
 
 A read is one function from a request's bytes to a reply's body, over committed state alone; watches
 are left on the way. It raises KeeperError (answered with the code) or JuteError (answered as
-MARSHALLINGERROR). getData and exists without an ACL of their own never come here: the connection
-answers them in its own loop.
+MARSHALLINGERROR). getData and exists of unguarded znodes seldom come so far: the connection answers
+them in its own loop, or with `Reads.plain` if they had to wait.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ from zoo.tree.data_tree import DataTree
 from zoo.tree.record import LENGTH, NULL_BLOB, STAT_SIZE, stat_of
 
 _NO_ZXID = -1
+_GET_DATA = int(Op.getData)
+
+_unpack_length = LENGTH.unpack_from
 
 
 class Reader(Requester, Protocol):
@@ -66,6 +69,20 @@ class Reads:
         return record
 
     # --- single znodes
+
+    def plain(self, op: int, payload: bytes) -> bytes | None:
+        """The body of a getData or exists without a watch of an unguarded znode, else None."""
+        path = payload[4:-1]
+        tree = self.tree
+        record = tree.nodes.get(path)
+        if (
+            record is None
+            or path in tree.veiled
+            or payload[-1]
+            or _unpack_length(payload)[0] != len(path)
+        ):
+            return None
+        return record if op == _GET_DATA else record[-STAT_SIZE:]
 
     def get_data(self, requester: Reader, payload: bytes) -> bytes:
         request = decode(GetDataRequest, payload)

@@ -261,8 +261,11 @@ class ClientConnection:
     def _answer(self, xid: int, op: int, payload: bytes) -> None:
         """Answer a request that has nothing of its own session before it."""
         core = self.core
-        read = READS.get(op)
         zxid = core.tree.last_zxid
+        if op in FAST_READS and (record := core.reads.plain(op, payload)) is not None:
+            self._reply_read(xid, zxid, op, record)
+            return
+        read = READS.get(op)
         if read is not None:
             try:
                 body = read(core.reads, self, payload)
