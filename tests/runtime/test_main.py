@@ -119,19 +119,6 @@ def test_other_addresses(tmp_path: Path, address: str) -> None:
         assert server.stop() == EXIT_OK
 
 
-def test_an_ensemble_is_refused(tmp_path: Path) -> None:
-    config = tmp_path / "zoo.cfg"
-    config.write_text(
-        f"dataDir={tmp_path / 'data'}\nclientPort=0\ninitLimit=5\nsyncLimit=2\n"
-        + "".join(f"server.{n}=127.0.0.{n}:2888:3888\n" for n in (1, 2, 3))
-    )
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "myid").write_text("1\n")
-    code, output = Process(tmp_path, str(config)).run()
-    assert code == EXIT_INVOCATION
-    assert "names an ensemble" in one_line(output)
-
-
 def test_a_wrong_value(tmp_path: Path) -> None:
     config = tmp_path / "zoo.cfg"
     config.write_text("dataDir=data\nclientPort=2181\ntickTime=soon\n")

@@ -262,7 +262,7 @@ class Driver:
 
     def _snapshot_slice(self, writer: SnapshotWriter) -> None:
         """Encode one chunk, then leave the loop to others for as long as that took."""
-        if self._over.done() or self.stopping:
+        if self._over.done() or self.stopping or self._writer is not writer:
             return
         assert self._snapshot is not None
         if self.background.backlog() > _MAX_SNAPSHOT_BACKLOG:

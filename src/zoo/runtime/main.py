@@ -17,18 +17,25 @@ from typing import Any, NoReturn
 
 from zoo import __version__
 from zoo.config import Config
+from zoo.persistence.epochs import EpochsUnusable
 from zoo.persistence.recovery import NoUsableSnapshot
 from zoo.persistence.snapshot import InvalidSnapshot
 from zoo.persistence.storage import StorageFailed
+from zoo.persistence.truncation import CannotTruncate
 from zoo.persistence.txn_log import CorruptLog
 from zoo.runtime.data_dir import DataDirError, DataDirs, may_start_empty, prepare
 from zoo.runtime.driver import DiskHangs, Driver
 from zoo.runtime.file_storage import FileStorage
-from zoo.runtime.loading import Loaded, UndecodableTxn, load, write_snapshot
+from zoo.runtime.loading import Loaded, UndecodableTxn, load, reload, write_snapshot
+from zoo.runtime.member_driver import MemberDriver
+from zoo.runtime.membership import make_member
+from zoo.runtime.peers import PortUnusable
+from zoo.server.core import ServerCore
 from zoo.server.core_view import CoreView, HostFacts
 from zoo.server.four_letter_words import full_version
 from zoo.server.view import ServerConf
 from zoo.tree.acl import UnknownAclError
+from zoo.zab.history import History
 
 log = logging.getLogger("zoo.server")
 
@@ -36,6 +43,7 @@ EXIT_OK = 0
 EXIT_UNEXPECTED = 1
 EXIT_INVOCATION = 2
 EXIT_DATA_DIR = 3
+EXIT_QUORUM_PORT = 14
 _BACKLOG = 512
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 
@@ -48,6 +56,8 @@ _UNUSABLE_DATA = (
     InvalidSnapshot,
     UnknownAclError,
     UndecodableTxn,
+    EpochsUnusable,
+    CannotTruncate,
 )
 
 
@@ -57,10 +67,7 @@ class _CannotListen(Exception):
 
 def serve(config: Config) -> int:
     """Run a server until SIGTERM or SIGINT; returns ZooKeeper's exit codes."""
-    if config.is_distributed:
-        log.error("this configuration names an ensemble (server.N); this version serves alone")
-        return EXIT_INVOCATION
-    if config.client_port is None:
+    if config.client_port is None and not config.is_distributed:
         log.error("no clientPort is configured: nobody could connect")
         return EXIT_INVOCATION
     try:
@@ -91,20 +98,21 @@ def _serve(config: Config) -> int:
     sockets: list[socket.socket] = []
     try:
         # Taking the port first lets a second server fail at once and not after minutes of loading.
-        sockets = _bind(config)
-        loaded = _load(config, dirs, storage)
+        sockets = _bind(config) if config.client_port is not None else []
+        history = History() if config.is_distributed else None
+        loaded = _load(config, dirs, storage, history)
         _listen(config, sockets)
         _quiet_collector()
-        return asyncio.run(_run(config, dirs, storage, loaded, sockets))
+        return asyncio.run(_run(config, dirs, storage, loaded, sockets, history))
     finally:
         for sock in sockets:
             sock.close()
         storage.close()
 
 
-def _load(config: Config, dirs: DataDirs, storage: FileStorage) -> Loaded:
+def _load(config: Config, dirs: DataDirs, storage: FileStorage, history: History | None) -> Loaded:
     try:
-        loaded = load(config, storage)
+        loaded = load(config, storage, history=history)
     except OSError as error:
         raise DataDirError(
             f"cannot read the data in {dirs.snapshots} or {dirs.logs}: {error}; see the kernel log "
@@ -116,9 +124,10 @@ def _load(config: Config, dirs: DataDirs, storage: FileStorage) -> Loaded:
             f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
             "`initialize` in dataLogDir to begin empty, or restore a backup"
         )
-    if loaded.snapshot is None:
+    if loaded.snapshot is None and (empty or history is None):
+        # What a member has logged may not be committed, and a snapshot holds nothing else.
         write_snapshot(loaded.core, storage)
-    elif loaded.snapshot.zxid and not storage.logs():
+    elif loaded.snapshot is not None and loaded.snapshot.zxid and not storage.logs():
         log.warning(
             "%s is there, but no transaction log is in %s: what was written after it is missing "
             "here, unless it was restored from a backup. Was dataLogDir another directory before?",
@@ -134,18 +143,21 @@ async def _run(
     storage: FileStorage,
     loaded: Loaded,
     sockets: list[socket.socket],
+    history: History | None,
 ) -> int:
     core = loaded.core
-    core.view = CoreView(core, _host_facts(config, dirs, sockets[0].getsockname()[1]))
-    driver = Driver(core, storage, sockets)
+    port = sockets[0].getsockname()[1] if sockets else -1
+    core.view = CoreView(core, _host_facts(config, dirs, port))
+    driver = _driver(config, storage, core, sockets, history)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, driver, number)
     log.info(
-        "Zoo %s serves standalone at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions "
+        "Zoo %s serves %s at %s, data in %s: recovered zxid 0x%x, %d znodes, %d sessions "
         "in %.2f s (%s, %d transactions replayed)",
         __version__,
-        ", ".join(_shown(sock) for sock in sockets),
+        "standalone" if history is None else f"as server {config.my_id} of an ensemble",
+        ", ".join(_shown(sock) for sock in sockets) or "no client port",
         Path(config.data_dir).absolute(),
         core.tree.last_zxid,
         core.view.znode_count(),
@@ -159,6 +171,12 @@ async def _run(
     except (StorageFailed, DiskHangs) as failure:
         log.critical("stopping, nothing unlogged was acknowledged: %s", failure)
         return EXIT_UNEXPECTED
+    except PortUnusable as failure:
+        log.critical("stopping: %s; no other member could reach this server", failure)
+        return EXIT_QUORUM_PORT
+    except CannotTruncate as failure:
+        log.critical("stopping: %s", failure)
+        return EXIT_DATA_DIR
     except BaseException:
         log.critical("stopping after an internal error", exc_info=True)
         return EXIT_UNEXPECTED
@@ -168,6 +186,25 @@ async def _run(
             _leave(EXIT_UNEXPECTED)
     log.info("stopped at zxid 0x%x", core.tree.last_zxid)
     return EXIT_OK
+
+
+def _driver(
+    config: Config,
+    storage: FileStorage,
+    core: ServerCore,
+    sockets: list[socket.socket],
+    history: History | None,
+) -> Driver:
+    if history is None:
+        return Driver(core, storage, sockets)
+    member, peer = make_member(config, storage, core, history)
+    return MemberDriver(
+        member,
+        peer,
+        storage,
+        sockets,
+        lambda: member.replace_state(*reload(config, storage, core)),
+    )
 
 
 def _stop(driver: Driver, number: int) -> None:

@@ -1,0 +1,82 @@
+"""From a configuration and what the disk holds to a member of an ensemble and its peer."""
+
+from __future__ import annotations
+
+import logging
+from random import SystemRandom
+
+from zoo import zxid as zxids
+from zoo.config import Config
+from zoo.persistence.storage import Storage
+from zoo.runtime.loading import load_epochs
+from zoo.server.core import ServerCore
+from zoo.server.member import Member
+from zoo.zab.context import Settings
+from zoo.zab.election import ElectionSettings
+from zoo.zab.history import History
+from zoo.zab.log_queue import LogQueue
+from zoo.zab.peer import Peer
+from zoo.zab.quorum import quorum_of
+
+log = logging.getLogger("zoo.ensemble")
+
+
+def make_member(
+    config: Config, storage: Storage, core: ServerCore, history: History
+) -> tuple[Member, Peer]:
+    """`history` is what the core's tree was loaded from. Raises EpochsUnusable, StorageFailed."""
+    my_id, ensemble = config.my_id, config.ensemble
+    assert my_id is not None, "a member without a number"
+    last = core.tree.last_zxid
+    epochs = load_epochs(storage, last)
+    text = ensemble.text().encode()
+    member = Member(core, my_id, text, ensemble.version)
+
+    def can_truncate(zxid: int) -> bool:
+        logs = storage.logs()
+        from_the_start = bool(logs) and logs[0].zxid <= 1
+        return from_the_start or any(s.zxid <= zxid for s in storage.snapshots())
+
+    peer = Peer(
+        my_id,
+        quorum_of(ensemble),
+        member,
+        rng=SystemRandom(),
+        log=LogQueue(last),
+        history=history,
+        epochs=epochs,
+        config=text,
+        settings=zab_settings(config),
+        election=election_settings(config),
+        can_truncate=can_truncate,
+    )
+    member.join(peer)
+    log.info(
+        "server %d (%s) of %d voters and %d observers: history ends at %s, epochs accepted %d, "
+        "current %d",
+        my_id,
+        config.peer_type,
+        len(ensemble.voters),
+        len(ensemble.observers),
+        zxids.to_hex(last),
+        epochs.accepted,
+        epochs.current,
+    )
+    return member, peer
+
+
+def zab_settings(config: Config) -> Settings:
+    return Settings(
+        tick_ms=config.tick_time_ms,
+        init_limit=config.init_limit,
+        sync_limit=config.sync_limit,
+        # A transaction is larger than its request: header, Stat, digest.
+        max_data=config.jute_max_buffer + config.jute_max_buffer_extra,
+    )
+
+
+def election_settings(config: Config) -> ElectionSettings:
+    return ElectionSettings(
+        min_interval_ms=config.min_notification_interval_ms,
+        max_interval_ms=config.max_notification_interval_ms,
+    )

@@ -1,0 +1,131 @@
+"""Members as processes: they elect, serve, survive each other's death, and end as they should."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.servers import GET_DATA, SET_DATA, Client, get_body, set_body, wait_for
+from zoo.tools.local_ensemble import LocalEnsemble, LocalServer
+
+
+@pytest.fixture
+def ensemble(tmp_path: Path) -> Iterator[LocalEnsemble]:
+    with LocalEnsemble(tmp_path, settings={"tickTime": 500}) as made:
+        yield made
+
+
+def serving(ensemble: LocalEnsemble, count: int) -> tuple[LocalServer, list[LocalServer]]:
+    """The leader and the other servers, once `count` of them serve."""
+
+    def modes() -> dict[int, str] | None:
+        found = {sid: s.mode for sid, s in ensemble.servers.items() if s.is_running}
+        roles = [mode for mode in found.values() if mode]
+        return found if len(roles) >= count and roles.count("leader") == 1 else None
+
+    found = wait_for(modes, f"{count} servers in step")
+    assert found
+    leader = next(sid for sid, mode in found.items() if mode == "leader")
+    others = [s for sid, s in ensemble.servers.items() if sid != leader]
+    return ensemble.servers[leader], others
+
+
+def client(server: LocalServer) -> Client:
+    return Client(server.ports.client)
+
+
+def has(reader: Client, path: str, data: bytes) -> bool:
+    return reader.get(path) == data
+
+
+def logs(server: LocalServer) -> str:
+    return server.log.read_text()
+
+
+def test_what_one_member_is_told_all_know(ensemble: LocalEnsemble) -> None:
+    leader, followers = serving(ensemble, 3)
+    writer = client(followers[0])
+    writer.create("/a", b"one")
+    assert writer.call(SET_DATA, set_body("/a", b"two"))[0] == 0
+    assert writer.get("/a") == b"two"
+    for server in (leader, followers[1]):
+        wait_for(partial(has, client(server), "/a", b"two"), "the write is everywhere")
+
+
+def test_the_death_of_the_leader_is_a_short_outage(ensemble: LocalEnsemble) -> None:
+    leader, followers = serving(ensemble, 3)
+    client(leader).create("/a", b"acknowledged")
+    leader.kill()
+    started = time.monotonic()
+    new_leader, _ = serving(ensemble, 2)
+    assert time.monotonic() - started < 5
+    assert new_leader is not leader
+    writer = client(new_leader)
+    assert writer.get("/a") == b"acknowledged"
+    writer.create("/b", b"new epoch")
+    leader.start()
+    serving(ensemble, 3)
+    again = client(leader)
+    assert again.get("/b") == b"new epoch"
+    assert "the link to the leader" in logs(followers[0])
+
+
+def test_without_a_quorum_nobody_serves(ensemble: LocalEnsemble) -> None:
+    leader, followers = serving(ensemble, 3)
+    client(leader).create("/a", b"kept")
+    for server in followers:
+        server.kill()
+    wait_for(lambda: not leader.mode, "the leader steps down")
+    assert "not currently serving requests" in leader.ask("mntr")
+    followers[0].start()
+    new_leader, _ = serving(ensemble, 2)
+    assert client(new_leader).get("/a") == b"kept"
+
+
+def test_a_member_leaves_in_good_order(ensemble: LocalEnsemble) -> None:
+    leader, _ = serving(ensemble, 3)
+    client(leader).create("/a")
+    leader.signal(signal.SIGTERM)
+    assert leader.wait(20) == 0
+    assert "stopped at zxid 0x1" in logs(leader)
+    new_leader, _ = serving(ensemble, 2)
+    assert client(new_leader).call(GET_DATA, get_body("/a"))[0] == 0
+
+
+def test_the_log_tells_the_story(ensemble: LocalEnsemble) -> None:
+    leader, followers = serving(ensemble, 3)
+    text = logs(leader)
+    assert re.search(r"serves as server \d of an ensemble at 127\.0\.0\.1:\d+", text)
+    assert re.search(r"elected this server after \d+ ms", text)
+    assert re.search(r"leading: in step after \d+ ms", text)
+    assert re.search(rf"following server {leader.sid}: in step after \d+ ms", logs(followers[0]))
+
+
+def test_a_port_that_is_taken_ends_the_server(tmp_path: Path) -> None:
+    settings = {"electionPortBindRetry": 1}
+    ensemble = LocalEnsemble(tmp_path, settings=settings)
+    server = ensemble.servers[1]
+    with socket.create_server(("127.0.0.1", server.ports.election)):
+        server.start()
+        assert server.wait(20) == 14
+    assert f"cannot listen on 127.0.0.1 port {server.ports.election}" in logs(server)
+
+
+def test_a_stopped_leader_is_replaced_and_follows_when_it_comes_back(
+    ensemble: LocalEnsemble,
+) -> None:
+    leader, followers = serving(ensemble, 3)
+    client(leader).create("/a")
+    leader.signal(signal.SIGSTOP)
+    wait_for(lambda: any(s.mode == "leader" for s in followers), "the others elect")
+    client(next(s for s in followers if s.mode == "leader")).create("/b")
+    leader.signal(signal.SIGCONT)
+    wait_for(lambda: leader.mode == "follower", "it follows")
+    assert client(leader).get("/b") == b""
