@@ -1,6 +1,5 @@
 """Elections by hand, and of many servers in one thread over a network that may be bad.
 
-
 `Net` carries messages with the delays, losses and repetitions that it is told to. `Cluster` plays
 the rest of the server: who has decided connects, a leader with a quorum of followers opens an epoch
 and commits transactions, who finds nobody there looks again.

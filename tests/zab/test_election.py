@@ -257,6 +257,8 @@ def test_it_joins_a_leader_with_a_quorum_in_another_round() -> None:
     election.notification(3, settled(2, FOLLOWING, round=3), 1)
     election.notification(4, settled(2, FOLLOWING, round=3), 1)
     assert election.decision is None  # does 2 know that it leads?
+    election.notification(2, settled(5, FOLLOWING, round=3), 1)
+    assert election.decision is None  # it does not
     election.notification(2, settled(2, LEADING, round=3), 1)
     assert election.decision is not None
     assert election.decision.state is FOLLOWING
