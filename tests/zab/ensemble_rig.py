@@ -43,8 +43,9 @@ class Replica(FakeReplica):
         super().commit_to(zxid)
         self._ensemble.acknowledged += acknowledged
 
-    def write(self, entry: bytes) -> None:
+    def write(self, text: bytes) -> None:
         zxid = self.role.next_zxid()
+        entry = b"%016x %s" % (zxid, text)
         self.pending.append((zxid, entry))
         self.role.propose(zxid, entry)
 
@@ -82,9 +83,9 @@ class Disk:
         if ready.install is not None:
             install = ready.install
             steps.append(lambda: self._take_install(install))
-        zxid = ready.first_zxid
-        for number, entry in enumerate(ready.entries):
-            steps.append(lambda z=zxid + number, e=entry: self.entries.append((z, e)))  # type: ignore[misc]
+        # A Ready may lead into another epoch: what an entry's zxid is, only the entry knows.
+        logged = [(int(entry[:16], 16), entry) for entry in ready.entries]
+        steps += [lambda each=each: self.entries.append(each) for each in logged]  # type: ignore[misc]
         if ready.current_epoch is not None:
             current = ready.current_epoch
             steps.append(lambda: setattr(self.epochs, "current", current))
