@@ -7,7 +7,15 @@ import re
 import pytest
 
 from tests.server import java_recording as java
-from tests.server.view_double import NOW_MS, SESSION_B, ViewDouble, conforms, two_clients
+from tests.server.view_double import (
+    NOW_MS,
+    SESSION_A,
+    SESSION_B,
+    ViewDouble,
+    conforms,
+    of_ensemble,
+    two_clients,
+)
 from zoo.config_values import FOUR_LETTER_WORDS
 from zoo.server.four_letter_words import NOT_SERVING, WORDS, answer, full_version
 
@@ -180,3 +188,27 @@ def test_read_only_mode_says_so(view: ViewDouble) -> None:
     assert ask(view, "isro") == "ro"
     for word in ("srvr", "stat"):
         assert ask(view, word).splitlines()[1].startswith("READ-ONLY mode")
+
+
+def test_a_member_tells_its_ensemble() -> None:
+    conf = answer(b"conf", of_ensemble(leads=False), ("conf",), NOW_MS).decode()
+    assert conf.endswith(
+        "serverId=7\ninitLimit=10\npeerType=0\nmembership: \nserver.1=a:1:2:participant\nversion=0"
+    )
+
+
+def test_a_leader_tells_the_sizes_of_its_proposals() -> None:
+    view = of_ensemble(leads=True)
+    for word in (b"srvr", b"stat"):
+        told = answer(word, view, ("srvr", "stat"), NOW_MS).decode()
+        assert told.endswith("Node count: 8\nProposal sizes last/min/max: 100/50/900\n")
+    assert b"Proposal" not in answer(b"srvr", of_ensemble(leads=False), ("srvr",), NOW_MS)
+
+
+def test_a_learner_does_not_know_when_sessions_expire() -> None:
+    told = answer(b"dump", of_ensemble(leads=False), ("dump",), NOW_MS).decode()
+    assert told.startswith(
+        "SessionTracker dump:\nGlobal Sessions(2):\n"
+        f"{SESSION_A:#x}\t4000ms\n{SESSION_B:#x}\t10000ms\nephemeral nodes dump:\n"
+    )
+    assert b"Session Sets (1)/(2):" in answer(b"dump", of_ensemble(leads=True), ("dump",), NOW_MS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.server.view_double import NOW_MS, ViewDouble, two_clients
+from tests.server.view_double import NOW_MS, ViewDouble, of_ensemble, two_clients
 from zoo.server.gauges import GAUGES, monitor_values
 
 
@@ -18,11 +18,11 @@ def test_values_are_read_when_asked() -> None:
 
 
 def test_version_and_state_come_first_then_gauges_then_metrics() -> None:
-    view = ViewDouble()
+    view = of_ensemble(leads=True)
     keys = list(monitor_values(view, NOW_MS))
-    assert keys[:2] == ["version", "server_state"]
-    assert keys[2 : 2 + len(GAUGES)] == [gauge.name for gauge in GAUGES]
-    assert keys[2 + len(GAUGES) :] == list(view.stats.metrics.snapshot())
+    assert keys[:3] == ["version", "server_state", "peer_state"]
+    assert keys[3 : 3 + len(GAUGES)] == [gauge.name for gauge in GAUGES]
+    assert keys[3 + len(GAUGES) :] == list(view.stats.metrics.snapshot())
 
 
 def test_a_value_of_none_leaves_its_key_out() -> None:
@@ -35,3 +35,17 @@ def test_no_gauge_shares_its_name_with_a_metric() -> None:
     names = [gauge.name for gauge in GAUGES]
     assert len(set(names)) == len(names)
     assert not set(names) & set(ViewDouble().stats.metrics.snapshot())
+
+
+def test_members_show_the_ensemble_and_leaders_their_learners() -> None:
+    follower = monitor_values(of_ensemble(leads=False), NOW_MS)
+    assert follower["peer_state"] == "following - broadcast"
+    assert follower["quorum_size"] == 3
+    assert "learners" not in follower
+    leader = monitor_values(of_ensemble(leads=True), NOW_MS)
+    shown = ["learners", "synced_followers", "synced_observers", "pending_syncs", "leader_uptime"]
+    assert [leader[key] for key in shown] == [3, 2, 1, 4, 5000]
+    sizes = ["last_proposal_size", "min_proposal_size", "max_proposal_size"]
+    assert [leader[key] for key in sizes] == [100, 50, 900]
+    alone = monitor_values(ViewDouble(), NOW_MS)
+    assert not {"peer_state", "quorum_size", "learners"} & alone.keys()

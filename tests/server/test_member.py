@@ -288,6 +288,30 @@ def test_four_letter_words_without_a_role() -> None:
     assert b"Mode: leader\n" in client.take()
 
 
+def test_what_leader_and_learners_tell_of_the_ensemble() -> None:
+    world = World(3, 1, config={"4lw.commands.whitelist": "*"}).boot()
+    world.leader.client().ask((Op.create, create(b"/a", b"x" * 100)))
+
+    def ask(node: Node, word: bytes) -> str:
+        client = Client(node)
+        client.send(word)
+        return client.take().decode()
+
+    told = dict(line.split("\t") for line in ask(world.leader, b"mntr").splitlines())
+    wanted = {"server_state": "leader", "peer_state": "leading - broadcast", "quorum_size": "3"}
+    wanted |= {"learners": "3", "synced_followers": "2", "synced_observers": "1"}
+    assert {key: told[f"zk_{key}"] for key in wanted} == wanted
+    assert int(told["zk_max_proposal_size"]) > 100 > int(told["zk_min_proposal_size"]) > 0
+    assert "Proposal sizes last/min/max: " in ask(world.leader, b"srvr")
+    for node in world.learners:
+        told = dict(line.split("\t") for line in ask(node, b"mntr").splitlines())
+        assert told["zk_peer_state"] == f"{node.peer.state.name.lower()} - broadcast"  # type: ignore[union-attr]
+        assert "zk_learners" not in told
+        assert "Global Sessions(1):\n" in ask(node, b"dump")
+        assert f"serverId={node.sid}\n" in ask(node, b"conf")
+        assert ask(node, b"conf").endswith("membership: \n" + TEXT.decode())
+
+
 # --- whole states
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.server.monitoring_tables import PAGE, render
-from tests.server.view_double import NOW_MS, ViewDouble
+from tests.server.view_double import NOW_MS, of_ensemble
 from zoo.config import parse_zoo_cfg
 from zoo.server.four_letter_words import WORDS, answer
 
@@ -27,7 +27,7 @@ def default_words() -> tuple[str, ...]:
 
 
 def test_the_keys_that_the_text_names_exist() -> None:
-    view = ViewDouble()
+    view = of_ensemble(leads=True)
     told = answer(b"mntr", view, ("mntr",), NOW_MS).decode()
     keys = {line.split("\t")[0] for line in told.splitlines()}
     named = set(re.findall(r"`(zk_\w*[a-z])`", PAGE.read_text()))

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from zoo.server.four_letter_words import full_version
 from zoo.server.metrics import ServerMetrics
 from zoo.server.stats import ConnectionStats, ServerStats
-from zoo.server.view import ServerConf, ServerView
+from zoo.server.view import EnsembleFacts, LeaderFacts, ServerConf, ServerView
 from zoo.tree.watches import Watches
 
 START_MS = 953_227
@@ -26,6 +26,7 @@ class ViewDouble:
         self.stats = ServerStats(START_MS, ServerMetrics())
         self.wall_offset_ms = WALL_OFFSET_MS
         self.clients: list[ConnectionStats] = []
+        self.facts: EnsembleFacts | None = None
         self.open_files: int | None = 55
         self.watches: Watches[int] = Watches()
         self.watches.data.add(b"/a", SESSION_B)
@@ -34,6 +35,12 @@ class ViewDouble:
 
     def conf(self) -> ServerConf:
         return ServerConf(2181, "/data/version-2", "/log/version-2", 2000, 60, 4000, 40000)
+
+    def ensemble(self, now_ms: int) -> EnsembleFacts | None:
+        return self.facts
+
+    def global_sessions(self) -> Iterable[tuple[int, int]]:
+        return [(SESSION_B, 10_000), (SESSION_A, 4_000)]
 
     def environment(self) -> Iterable[tuple[str, str]]:
         return [("host.name", "localhost"), ("os.name", "Linux")]
@@ -94,6 +101,17 @@ class ViewDouble:
 
     def digest_log(self) -> Iterable[tuple[int, int]]:
         return [(0x80, 1371985504), (0x100, -5)]
+
+
+def of_ensemble(*, leads: bool) -> ViewDouble:
+    """A member with two others."""
+    view = ViewDouble()
+    view.mode = "leader" if leads else "follower"
+    conf = (("initLimit", 10), ("peerType", 0))
+    leader = LeaderFacts(3, 2, 1, 4, 5000, 100, 50, 900) if leads else None
+    state = "leading - broadcast" if leads else "following - broadcast"
+    view.facts = EnsembleFacts(7, state, 3, leader, conf, "server.1=a:1:2:participant\nversion=0")
+    return view
 
 
 def two_clients() -> list[ConnectionStats]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from zoo.auth.registry import AuthRegistry
@@ -34,7 +34,7 @@ from zoo.server.metrics import ServerMetrics
 from zoo.server.reaper import Reaper
 from zoo.server.snapshot_pace import SnapshotPace
 from zoo.server.stats import ServerStats
-from zoo.server.view import ServerView
+from zoo.server.view import EnsembleFacts, ServerView
 from zoo.server.writing import Deciding, NotServing, Writing
 from zoo.session.ids import SessionIds
 from zoo.session.tracker import Session, SessionTracker
@@ -105,6 +105,7 @@ class ServerCore:
         self.log: Log = self.role
         self.is_serving = True
         self.mode = "standalone"
+        self.ensemble: Callable[[int], EnsembleFacts] | None = None
         self.writing: Writing = Deciding(self)
         self._stand_on(tree, self.role)
         self.ids = SessionIds(_SERVER_ID, wall_ms)

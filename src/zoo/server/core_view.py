@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from zoo.server.core import ServerCore
 from zoo.server.stats import ConnectionStats, ServerStats
-from zoo.server.view import ServerConf
+from zoo.server.view import EnsembleFacts, ServerConf
 
 
 class HostFacts(NamedTuple):
@@ -56,6 +56,10 @@ class CoreView:
     def conf(self) -> ServerConf:
         return self._host.conf
 
+    def ensemble(self, now_ms: int) -> EnsembleFacts | None:
+        facts = self._core.ensemble
+        return None if facts is None else facts(now_ms)
+
     def environment(self) -> Iterable[tuple[str, str]]:
         return self._host.environment
 
@@ -80,6 +84,9 @@ class CoreView:
 
     def local_session_count(self) -> int:
         return 0
+
+    def global_sessions(self) -> Iterable[tuple[int, int]]:
+        return self._core.committed_sessions()
 
     def session_expiry(self) -> Mapping[int, Collection[int]]:
         return self._core.sessions.expiry_map()

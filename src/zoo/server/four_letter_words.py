@@ -50,8 +50,8 @@ def full_version(zoo_version: str, built_on: str = BUILT_ON) -> str:
 
 
 def _conf(view: ServerView, now_ms: int) -> str:
-    conf = view.conf()
-    return _pairs(
+    conf, facts = view.conf(), view.ensemble(now_ms)
+    told = _pairs(
         (
             ("clientPort", conf.client_port),
             ("secureClientPort", conf.secure_client_port),
@@ -64,9 +64,11 @@ def _conf(view: ServerView, now_ms: int) -> str:
             ("minSessionTimeout", conf.min_session_timeout),
             ("maxSessionTimeout", conf.max_session_timeout),
             ("clientPortListenBacklog", conf.client_port_listen_backlog),
-            ("serverId", conf.server_id),
+            ("serverId", conf.server_id if facts is None else facts.my_id),
         )
     )
+    # ZooKeeper ends the last line, the configuration's version, without a newline.
+    return told if facts is None else f"{told}{_pairs(facts.conf)}membership: \n{facts.membership}"
 
 
 def _cons(view: ServerView, now_ms: int) -> str:
@@ -86,8 +88,14 @@ def _dirs(view: ServerView, now_ms: int) -> str:
 
 def _dump(view: ServerView, now_ms: int) -> str:
     out = ["SessionTracker dump:\n"]
-    sessions = {when: [_hex(sid) for sid in ids] for when, ids in view.session_expiry().items()}
-    out += _expiry("Session", sessions, view.wall_offset_ms)
+    facts = view.ensemble(now_ms)
+    if facts is None or facts.leader is not None:
+        sessions = {when: [_hex(sid) for sid in ids] for when, ids in view.session_expiry().items()}
+        out += _expiry("Session", sessions, view.wall_offset_ms)
+    else:  # only the leader knows when they end
+        known = sorted(view.global_sessions())
+        out.append(f"Global Sessions({len(known)}):\n")
+        out += [f"{_hex(session_id)}\t{timeout}ms\n" for session_id, timeout in known]
     ephemerals = view.ephemerals()
     out.append(f"ephemeral nodes dump:\nSessions with Ephemerals ({len(ephemerals)}):\n")
     for session_id, paths in ephemerals.items():
@@ -134,12 +142,13 @@ def _srst(view: ServerView, now_ms: int) -> str:
 
 
 def _srvr(view: ServerView, now_ms: int) -> str:
-    return _version_lines(view) + _totals(view)
+    return _version_lines(view) + _totals(view) + _proposal_sizes(view, now_ms)
 
 
 def _stat(view: ServerView, now_ms: int) -> str:
     clients = [_connection(c, view.wall_offset_ms, brief=True) for c in view.connections()]
-    return f"{_version_lines(view)}Clients:\n{''.join(clients)}\n{_totals(view)}"
+    totals = _totals(view) + _proposal_sizes(view, now_ms)
+    return f"{_version_lines(view)}Clients:\n{''.join(clients)}\n{totals}"
 
 
 def _wchc(view: ServerView, now_ms: int) -> str:
@@ -223,6 +232,14 @@ def _totals(view: ServerView) -> str:
         f"Mode: {view.mode}\n"
         f"Node count: {view.znode_count()}\n"
     )
+
+
+def _proposal_sizes(view: ServerView, now_ms: int) -> str:
+    facts = view.ensemble(now_ms)
+    if facts is None or facts.leader is None:
+        return ""
+    *_, last, smallest, largest = facts.leader
+    return f"Proposal sizes last/min/max: {last}/{smallest}/{largest}\n"
 
 
 def _connection(c: ConnectionStats, wall_offset_ms: int, brief: bool) -> str:

@@ -28,6 +28,22 @@ class Gauge(NamedTuple):
     read: Callable[[ServerView, int], Number | None]
 
 
+def _of_leader(name: str) -> Callable[[ServerView, int], Number | None]:
+    def read(view: ServerView, now_ms: int) -> Number | None:
+        facts = view.ensemble(now_ms)
+        if facts is None or facts.leader is None:
+            return None
+        number: Number = getattr(facts.leader, name)
+        return number
+
+    return read
+
+
+def _quorum_size(view: ServerView, now_ms: int) -> Number | None:
+    facts = view.ensemble(now_ms)
+    return None if facts is None else facts.quorum_size
+
+
 GAUGES: tuple[Gauge, ...] = (
     Gauge(
         "avg_latency",
@@ -104,6 +120,39 @@ GAUGES: tuple[Gauge, ...] = (
         "Fsyncs slower than fsync.warningthresholdms; not reset by srst.",
         lambda v, _: v.stats.fsync_threshold_exceed_count,
     ),
+    Gauge("quorum_size", "Voters of the ensemble; only on its members.", _quorum_size),
+    Gauge("learners", "Followers and observers connected; leader only.", _of_leader("learners")),
+    Gauge(
+        "synced_followers",
+        "Followers in step with the leader; leader only.",
+        _of_leader("synced_followers"),
+    ),
+    Gauge(
+        "synced_observers",
+        "Observers in step with the leader; leader only.",
+        _of_leader("synced_observers"),
+    ),
+    Gauge(
+        "pending_syncs",
+        "Answers to learners that wait for a commit; leader only.",
+        _of_leader("pending_syncs"),
+    ),
+    Gauge("leader_uptime", "Time since it began to lead, in ms.", _of_leader("uptime_ms")),
+    Gauge(
+        "last_proposal_size",
+        "Bytes of the latest transaction; leader only, -1 before the first.",
+        _of_leader("last_proposal_size"),
+    ),
+    Gauge(
+        "max_proposal_size",
+        "Bytes of the largest transaction since it leads.",
+        _of_leader("max_proposal_size"),
+    ),
+    Gauge(
+        "min_proposal_size",
+        "Bytes of the smallest transaction since it leads.",
+        _of_leader("min_proposal_size"),
+    ),
 )
 
 
@@ -111,6 +160,9 @@ def monitor_values(view: ServerView, now_ms: int) -> dict[str, str | Number]:
     """All keys of mntr without their ``zk_`` prefix, version and state first: for mntr and for
     other exporters."""
     values: dict[str, str | Number] = {"version": view.version, "server_state": view.mode}
+    facts = view.ensemble(now_ms)
+    if facts is not None:
+        values["peer_state"] = facts.peer_state
     for gauge in GAUGES:
         value = gauge.read(view, now_ms)
         if value is not None:

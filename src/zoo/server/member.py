@@ -19,29 +19,44 @@ from typing import Any, Protocol
 
 from zoo.errors import ProtocolViolation
 from zoo.jute.codec import JuteError
+from zoo.jute.operations import Op
 from zoo.jute.records import Id
 from zoo.persistence.snapshot_stream import StreamDecoder
 from zoo.server import remote
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore
 from zoo.server.learning import Forwarding, apply
+from zoo.server.view import EnsembleFacts, LeaderFacts
 from zoo.server.writing import Deciding
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
 from zoo.zab.log_queue import LogQueue
+from zoo.zab.quorum import QuorumVerifier
 from zoo.zab.ready import Ready
 from zoo.zab.replica import InstallTarget, Leading, Learning, SnapshotStream
+from zoo.zab.vote import ServerState
 
 log = logging.getLogger(__name__)
 
-_SYNC = 9
+_SYNC = int(Op.sync)
+_NO_SIZES = -1, -1, -1
 
 
 class PeerOfMember(Protocol):
     """What a member needs of its peer."""
 
     log: LogQueue
+    quorum: QuorumVerifier
     now_ms: int
+
+    @property
+    def state(self) -> ServerState: ...
+
+    @property
+    def zab_state(self) -> str: ...
+
+    @property
+    def learners(self) -> int: ...
 
     def tick(self, now_ms: int) -> None: ...
 
@@ -63,9 +78,12 @@ class Member:
         self.my_id = my_id
         self._configuration = configuration, version
         self._leader: Leading | None = None
+        self._led_since_ms = 0
+        self._sizes = _NO_SIZES
         self._forwarding: Forwarding | None = None
         self.expects_digests = True
         """False after a snapshot that may be of Java's, until trees agree."""
+        core.ensemble = self.facts
         core.ids = SessionIds(my_id, core.wall_ms)
         core.stop_serving()
         self._show_configuration()
@@ -110,6 +128,11 @@ class Member:
         ready = self.peer.ready()
         if ready is not None:
             self.core.note_logged(ready.entries)
+            if self._leader is not None and ready.entries:
+                sizes = list(map(len, ready.entries))
+                _, smallest, largest = self._sizes
+                smallest = min(smallest, *sizes) if smallest >= 0 else min(sizes)
+                self._sizes = sizes[-1], smallest, max(largest, *sizes)
         return ready
 
     def persisted(self, ready: Ready) -> None:
@@ -135,6 +158,34 @@ class Member:
         text, version = self._configuration
         if text:
             self.core.tree.configure(text, version, self.core.wall_ms)
+
+    def facts(self, now_ms: int) -> EnsembleFacts:
+        """What four-letter words and metrics tell of the ensemble."""
+        peer, config, leader = self.peer, self.core.config, self._leader
+        me = config.ensemble.servers.get(self.my_id)
+        addresses = () if me is None else me.addresses
+        conf = (
+            ("initLimit", config.init_limit),
+            ("syncLimit", config.sync_limit),
+            ("electionAlg", 3),
+            ("electionPort", "|".join(str(each.election_port) for each in addresses)),
+            ("quorumPort", "|".join(str(each.quorum_port) for each in addresses)),
+            ("peerType", int(self.my_id not in peer.quorum.voters)),
+        )
+        leads = None
+        if leader is not None:
+            leads = LeaderFacts(
+                peer.learners,
+                len(leader.followers),
+                len(leader.observers),
+                leader.pending_answers,
+                now_ms - self._led_since_ms,
+                *self._sizes,
+            )
+        state = f"{peer.state.name.lower()} - {peer.zab_state}"
+        voters = len(peer.quorum.voters)
+        text = self._configuration[0].decode()
+        return EnsembleFacts(self.my_id, state, voters, leads, conf, text)
 
     # --- Replica: transactions
 
@@ -171,6 +222,8 @@ class Member:
     def start_leading(self, leader: Leading) -> None:
         core = self.core
         self._leader = leader
+        self._led_since_ms = core.now_ms
+        self._sizes = _NO_SIZES
         core.serve(Deciding(core), leader)
         core.mode = "leader"
         log.info("leading with zxid 0x%x and %d sessions", self.last_zxid, len(core.sessions))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from zoo.server.stats import ConnectionStats, ServerStats
 
@@ -29,6 +29,32 @@ class ServerConf:
     secure_client_port: int = -1
     client_port_listen_backlog: int = -1
     server_id: int = 0
+
+
+class LeaderFacts(NamedTuple):
+    """What a leader knows of those that follow it. Sizes are those of transactions, in bytes."""
+
+    learners: int
+    synced_followers: int
+    synced_observers: int
+    pending_syncs: int
+    uptime_ms: int
+    last_proposal_size: int = -1
+    min_proposal_size: int = -1
+    max_proposal_size: int = -1
+
+
+class EnsembleFacts(NamedTuple):
+    """What a member can tell of its ensemble. `conf` are further lines of that word; `membership`
+    is the configuration's text. `leader` is None on everybody else.
+    """
+
+    my_id: int
+    peer_state: str
+    quorum_size: int
+    leader: LeaderFacts | None
+    conf: tuple[tuple[str, object], ...]
+    membership: str
 
 
 class ServerView(Protocol):
@@ -61,6 +87,9 @@ class ServerView(Protocol):
     def environment(self) -> Iterable[tuple[str, str]]:
         """Host and process for envi, in order, without zookeeper.version."""
 
+    def ensemble(self, now_ms: int) -> EnsembleFacts | None:
+        """None on a server that is alone."""
+
     def last_zxid(self) -> int: ...
     def znode_count(self) -> int:
         """As ZooKeeper counts, its second root included."""
@@ -77,6 +106,9 @@ class ServerView(Protocol):
     def connections(self) -> Collection[ConnectionStats]: ...
     def global_session_count(self) -> int: ...
     def local_session_count(self) -> int: ...
+    def global_sessions(self) -> Iterable[tuple[int, int]]:
+        """(id, timeout in ms) of every session that the ensemble knows."""
+
     def session_expiry(self) -> Mapping[int, Collection[int]]:
         """Moment of expiry -> ids of the sessions that end then if silent."""
 

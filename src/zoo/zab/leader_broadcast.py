@@ -114,6 +114,11 @@ class Broadcast:
         self.is_open = True
 
     @property
+    def pending_answers(self) -> int:
+        """Syncs and revalidations that wait for a commit."""
+        return len(self._answers)
+
+    @property
     def is_exhausted(self) -> bool:
         """A new epoch is needed before the counter comes to its end (ZOOKEEPER-1277)."""
         return self.proposed & MAX_COUNTER >= EXHAUSTED

@@ -109,6 +109,11 @@ class Peer:
         return "discovery" if phase == "connecting" else phase
 
     @property
+    def learners(self) -> int:
+        """Links to learners, while leading."""
+        return len(self.role.handlers) if isinstance(self.role, Leader) else 0
+
+    @property
     def leader_id(self) -> int | None:
         """The server that is followed, or this one; None while looking."""
         return None if self.role is None else self.election.vote.leader

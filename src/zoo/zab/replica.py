@@ -50,6 +50,21 @@ class Leading(Protocol):
     @property
     def proposed(self) -> int: ...
 
+    @property
+    def followers(self) -> Sequence[Any]:
+        """Those that get every proposal."""
+        ...
+
+    @property
+    def observers(self) -> Sequence[Any]:
+        """Those that get every commit."""
+        ...
+
+    @property
+    def pending_answers(self) -> int:
+        """Syncs and revalidations that wait for a commit."""
+        ...
+
     def next_zxid(self) -> int: ...
 
     def propose(self, zxid: int, entry: bytes) -> None: ...
