@@ -1,0 +1,150 @@
+"""How a leader brings late learners up to date."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.zab.leader_rig import CONFIG, E1, E2, SNAPSHOT, FakePeer, Rig, entries
+from zoo.zab.context import Epochs
+from zoo.zab.packets import Packet, PacketType
+from zoo.zab.sync_plan import NO_HISTORY
+
+NEWLEADER = PacketType.NEWLEADER
+
+
+@pytest.mark.parametrize(
+    ("theirs", "kinds"),
+    [
+        (E1 + 5, ["DIFF"]),
+        (E1 + 4, ["DIFF", "PROPOSAL", "COMMIT"]),
+        (E1 + 3, ["DIFF", "PROPOSAL", "COMMIT", "PROPOSAL", "COMMIT"]),
+        (E1 + 9, ["TRUNC"]),
+        (E1 + 1, ["SNAP"]),
+        (0, ["SNAP"]),
+        (NO_HISTORY, ["SNAP"]),
+    ],
+)
+def test_each_way_to_synchronise_a_late_follower(theirs: int, kinds: list[str]) -> None:
+    rig = Rig(FakePeer(committed=entries(1, 4, 5), floor=E1 + 3)).established(2)
+    three = rig.learner(3)
+    three.promises(1, theirs)
+    assert three.kinds() == ["LEADERINFO", *kinds, "NEWLEADER"]
+    assert three.raw == (SNAPSHOT if "SNAP" in kinds else b"")
+    three.acks(E2)
+    assert three.kinds() == ["UPTODATE"]
+
+
+def test_a_deposed_leader_is_cut_back_and_gets_what_came_since() -> None:
+    history = entries(1, 1, 2) + entries(3, 1, 2)
+    rig = Rig(FakePeer(committed=history, epochs=Epochs(3, 3))).established(2)
+    three = rig.learner(3)
+    three.promises(1, E1 + 7)
+    assert three.hears()[1:4] == [
+        Packet(PacketType.TRUNC, E1 + 2),
+        Packet(PacketType.PROPOSAL, (3 << 32) + 1, b"3:1"),
+        Packet(PacketType.COMMIT, (3 << 32) + 1),
+    ]
+
+
+def test_what_is_not_committed_comes_behind_new_leader_and_only_to_followers() -> None:
+    rig = Rig().established(2)
+    rig.write(b"one", b"two")
+    rig.peer.flush()
+    rig.learners[2].acks(E1 + 1)
+    for sid, observer in ((3, False), (9, True)):
+        late = rig.learner(sid, observer=observer)
+        late.promises(0, 0)
+        heard = late.hears()[1:]
+        assert heard[:4] == [
+            Packet(PacketType.DIFF, E1 + 1),
+            Packet(PacketType.PROPOSAL, E1 + 1, b"one"),
+            Packet(PacketType.COMMIT, E1 + 1),
+            Packet(NEWLEADER, E1, CONFIG),
+        ]
+        tail = [] if observer else [Packet(PacketType.PROPOSAL, E1 + 2, b"two")]
+        assert heard[4:] == tail
+
+
+def test_what_is_proposed_meanwhile_comes_once_and_in_order() -> None:
+    rig = Rig().established(2)
+    rig.write(b"one")
+    three = rig.learner(3)
+    three.promises(0, 0)
+    rig.write(b"two")
+    rig.peer.flush()
+    rig.learners[2].acks(E1 + 1, E1 + 2)
+    kinds = ["LEADERINFO", "DIFF", "NEWLEADER", "PROPOSAL", "PROPOSAL", "COMMIT", "COMMIT"]
+    assert three.kinds() == kinds
+    three.acks(E1, E1 + 1, E1 + 2)
+    assert three.kinds() == ["UPTODATE"]
+
+
+# --- snapshots
+
+
+def big_rig(**kind: int) -> Rig:
+    peer = FakePeer(committed=entries(1, 5), floor=E1 + 4, **kind)  # type: ignore[arg-type]
+    peer.replica.pieces = [b"%03d" % n + bytes(99_997) for n in range(50)]
+    return Rig(peer).established(2)
+
+
+def test_a_snapshot_is_made_as_the_link_takes_it_and_the_rest_waits_behind() -> None:
+    rig = big_rig()
+    three = rig.learner(3)
+    three.drains()
+    three.promises(0, 1)
+    assert three.link.out_size < 400_000
+    zxid = rig.write(b"meanwhile")
+    rig.peer.flush()
+    rig.learners[2].acks(zxid)
+    rig.tick()
+    heard = three.hears()
+    assert [PacketType(packet.type).name for packet in heard] == [
+        "SNAP",
+        "NEWLEADER",
+        "PROPOSAL",
+        "COMMIT",
+        "PING",
+    ]
+    assert heard[0].zxid == E1 + 5
+    assert three.raw == b"".join(rig.replica.pieces)
+    assert rig.replica.closed_snapshots == 1
+    three.acks(E2, zxid)
+    assert three.kinds() == ["UPTODATE"]
+
+
+def test_a_snapshot_ends_with_its_link() -> None:
+    rig = big_rig()
+    three = rig.learner(3)
+    three.promises(0, 1)
+    three.link.broken()
+    assert rig.replica.closed_snapshots == 1
+    assert ("gone", 3) not in rig.replica.calls, "it never was with us"
+    rig.write(b"x")
+
+
+def test_who_must_wait_for_a_snapshot_gets_it_in_turn() -> None:
+    rig = big_rig()
+    rig.replica.free_snapshots = 1
+    three, four = rig.learner(3), rig.learner(4)
+    three.promises(0, 1)
+    four.promises(0, 1)
+    assert four.kinds() == ["LEADERINFO"]
+    zxid = rig.write(b"x")
+    rig.peer.flush()
+    rig.learners[2].acks(zxid)
+    three.drains()
+    kinds = four.kinds()
+    assert kinds == ["SNAP", "NEWLEADER"], "one that has everything by then"
+    assert four.raw == b"".join(rig.replica.pieces)
+
+
+def test_ten_snapshots_at_a_time() -> None:
+    rig = big_rig()
+    learners = [rig.learner(sid, observer=True) for sid in range(10, 22)]
+    for learner in learners:
+        learner.promises(0, 1)
+    assert [learner.link.out_size > 100_000 for learner in learners] == [True] * 10 + [False] * 2
+    learners[10].link.broken()
+    learners[0].link.broken()
+    assert learners[11].link.out_size > 100_000
