@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_API = ["__version__"]  # what `import zoo` offers; a change here is a change for users
 # Modules written ahead of their user, with the reason. An entry that is used again must go.
 AWAITED = {
-    "zoo.zab.election": "elections: the peer",
     "zoo.zab.packets": "the packets of a learner link: leader and learner",
     "zoo.zab.link": "one end of a learner link: leader and learner",
     "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
