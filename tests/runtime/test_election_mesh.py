@@ -283,6 +283,7 @@ def test_a_newcomer_with_a_smaller_number_is_dialled_where_it_says(mesh: Mesh) -
         mesh.wait_until(lambda: a.events == [("up", 0)])
         newcomer.accept()[0].close()
     mesh.wait_until(lambda: 0 not in a.mesh._peers)
+    assert ("down", 0) not in a.events, "who is no member is not missed"
 
 
 def test_there_is_a_bound_on_newcomers(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:

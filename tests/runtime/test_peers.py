@@ -127,6 +127,7 @@ def test_the_end_of_one_is_noticed_by_the_other(ensemble: Ensemble) -> None:
     ensemble.wait_until(lambda: one.link is not None and one.link.broken)
     ensemble.wait_until(lambda: one.up == {2: False})
     ensemble.servers.append(leader)
+    assert one.up == {2: False}
 
 
 def test_a_port_that_is_taken_is_the_end(tmp_path: Path) -> None:

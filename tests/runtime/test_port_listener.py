@@ -86,7 +86,7 @@ def test_any_address_without_ipv6(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> 
     listening = Listening(hub, [(ANY, 0)])
     monkeypatch.undo()
     (port,) = listening.listener.ports
-    listening.serves(("127.0.0.1", port))
+    assert listening.serves(("127.0.0.1", port)).startswith("127.0.0.1:")
     listening.close()
 
 
@@ -118,7 +118,7 @@ def test_listens_again_after_its_socket_broke(hub: Hub) -> None:
     broken = listening.listener._places[0].sockets[0]
     broken.shutdown(socket.SHUT_RDWR)  # as if the interface had gone: accept fails from now on
     wait_until(lambda: listening.listener._places[0].sockets not in ([], [broken]), hub)
-    listening.serves(("127.0.0.1", port))
+    assert listening.serves(("127.0.0.1", port)).startswith("127.0.0.1:")
     listening.close()
 
 

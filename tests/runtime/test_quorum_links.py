@@ -233,6 +233,7 @@ def test_who_does_not_read_is_not_waited_for_after_closing(
         learner.link.send(b"x" * 50_000_000)
         learner.link.close()
         leader.wait_until(lambda: learner.broken)
+        assert not leader.links._sockets
 
 
 def test_an_aborted_link_sends_nothing_more(rigs: list[Rig]) -> None:
