@@ -17,13 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_API = ["__version__"]  # what `import zoo` offers; a change here is a change for users
 # Modules written ahead of their user, with the reason. An entry that is used again must go.
 AWAITED = {
-    "zoo.zab.packets": "the packets of a learner link: leader and learner",
-    "zoo.zab.link": "one end of a learner link: leader and learner",
-    "zoo.zab.log_queue": "a member's work for its disk: leader and learner",
-    "zoo.zab.follower": "the role of a learner that votes: the peer",
-    "zoo.zab.observer": "the role of a learner that does not vote: the peer",
-    "zoo.zab.context": "what a role sees of its peer: the roles",
-    "zoo.zab.carry_out": "the steps of a Ready: the disk thread and the simulator",
     "zoo.auth.sasl": "the interface that a SASL mechanism will implement",
 }
 
