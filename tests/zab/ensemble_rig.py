@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from tests.zab.learner_rig import Entry, FakeReplica, decode_state
@@ -85,7 +86,7 @@ class Disk:
             steps.append(lambda: self._take_install(install))
         # A Ready may lead into another epoch: what an entry's zxid is, only the entry knows.
         logged = [(int(entry[:16], 16), entry) for entry in ready.entries]
-        steps += [lambda each=each: self.entries.append(each) for each in logged]  # type: ignore[misc]
+        steps += [partial(self._append, each) for each in logged]
         if ready.current_epoch is not None:
             current = ready.current_epoch
             steps.append(lambda: setattr(self.epochs, "current", current))
@@ -95,6 +96,9 @@ class Disk:
         """Keep everything in a snapshot."""
         self.snapshot = (self.last_zxid, self.state)
         self.entries = []
+
+    def _append(self, entry: Entry) -> None:
+        self.entries.append(entry)
 
     def _truncate(self, zxid: int) -> None:
         assert zxid >= self.snapshot[0]
@@ -385,14 +389,14 @@ class Ensemble:
             if pipe.ends.keys() == pair:
                 pipe.cut()
         for sid, away in ((one, other), (other, one)):
-            self.servers[sid].call(lambda peer, away=away: peer.unreachable(away))  # type: ignore[misc]
+            self.servers[sid].call(partial(Peer.unreachable, sid=away))
 
     def heal(self) -> None:
         pairs = [tuple(sorted(pair)) for pair in self.severed]
         self.severed.clear()
         for one, other in sorted(pairs):
             for sid, away in ((one, other), (other, one)):
-                self.servers[sid].call(lambda peer, away=away: peer.reachable(away))  # type: ignore[misc]
+                self.servers[sid].call(partial(Peer.reachable, sid=away))
 
     # --- servers
 

@@ -5,7 +5,7 @@ history, the epochs. There is one role at a time, and it changes only through `b
 `become_following`, `become_observing` and `become_leading`. A role that ends (`look`) is stopped at
 once, but nothing is looked for until the disk has done all that it was given: a vote tells what is
 logged, and what is handed over is as good as logged. Meanwhile what others say is kept, the newest
-of each; so is what they said of a later round before we had to look ourselves.
+of each.
 
 The driver calls the inputs, and after every call takes what came of it: `mesh_out`,
 `wanted_leader`, `dirty`, `ready`. Time passes in `tick`; the driver may set `now_ms` before any
@@ -152,15 +152,6 @@ class Peer:
         if self._look_at is not None:
             self._kept[sid] = heard
             return
-        if self.role is not None:
-            # It looks already, and so shall we in a moment: then its vote counts, and it will not
-            # say it again soon.
-            self._kept.pop(sid, None)
-            if (
-                heard.state is ServerState.LOOKING
-                and heard.vote.election_epoch > self.election.round
-            ):
-                self._kept[sid] = heard
         self.election.notification(sid, heard, self.now_ms)
         self._after_election()
 
