@@ -64,19 +64,19 @@ def every_crash(
             yield "the end", disk
             return
         for how in ENDS:
-            again = 0
-            reopening = "open"
-            while reopening:
-                again += 1
-                disk, at = _interrupted(make, action, first)
-                end(disk, how)
-                if again == 1:
-                    yield f"{how} before {at}", disk
-                    disk, at = _interrupted(make, action, first)
+            disk, _ = _interrupted(make, action, first)
+            end(disk, how)
+            yield f"{how} before {at}", disk
+            for then in ENDS if how == "kill" else (how,):
+                again = 0
+                reopening = "open"
+                while reopening:
+                    again += 1
+                    disk, _ = _interrupted(make, action, first)
                     end(disk, how)
-                reopening = _interrupt(disk, partial(MemoryStorage, disk), again)
-                end(disk, how)
-                yield f"{how} before {at}, again before {reopening}", disk
+                    reopening = _interrupt(disk, partial(MemoryStorage, disk), again)
+                    end(disk, then)
+                    yield f"{how} before {at}, then {then} before {reopening}", disk
 
 
 def _interrupted(

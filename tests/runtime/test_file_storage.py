@@ -12,11 +12,8 @@ from typing import Any
 import pytest
 
 from tests.persistence.history import ROOT, entry, log_bytes, record, snapshot_bytes
-from zoo.persistence.epochs import write_current_epoch
-from zoo.persistence.installing import Installation
 from zoo.persistence.recovery import Recovery
 from zoo.persistence.storage import StorageFailed
-from zoo.persistence.truncation import truncate_to
 from zoo.persistence.txn_log import HEADER_SIZE, encode_entry
 from zoo.runtime.file_storage import SNAPSHOT_SYNC_BYTES, FileStorage
 from zoo.runtime.files import Files
@@ -63,6 +60,7 @@ def files() -> FaultyFiles:
 @pytest.fixture
 def storage(tmp_path: Path, files: FaultyFiles) -> Iterator[FileStorage]:
     storage = FileStorage(tmp_path, tmp_path, preallocation=8192, files=files)
+    files.calls.clear()
     yield storage
     files.instead.clear()
     storage.close()
@@ -189,6 +187,12 @@ def test_remove(storage: FileStorage, tmp_path: Path) -> None:
     storage.remove("snapshot.1.gz")
     assert storage.logs() == []
     assert storage.snapshots() == []
+
+
+def test_opening_makes_durable_what_a_killed_server_left(tmp_path: Path) -> None:
+    files = FaultyFiles()
+    FileStorage(tmp_path, tmp_path, files=files).close()
+    assert files.calls == ["open", "fsync", "close"]
 
 
 def test_logs_and_snapshots_sort_by_number_and_others_are_ignored(tmp_path: Path) -> None:
@@ -415,79 +419,4 @@ def test_a_big_snapshot_reaches_the_disk_bit_by_bit(tmp_path: Path) -> None:
         writer.write(bytes(SNAPSHOT_SYNC_BYTES // 10 + 1))
     assert len(calls) == 4
     writer.commit()
-    storage.close()
-
-
-# --- notes and changes of several files -----------------------------------------------------------
-
-
-def test_a_note_is_written_synced_renamed_and_its_directory_synced(
-    storage: FileStorage, files: FaultyFiles, tmp_path: Path
-) -> None:
-    assert storage.read_note("currentEpoch") is None
-    write_current_epoch(storage, 5)
-    assert [c for c in files.calls if c not in ("open", "close")] == [
-        "pwrite", "fsync", "rename", "fsync",
-    ]  # fmt: skip
-    assert (tmp_path / "currentEpoch").read_bytes() == b"5"
-    write_current_epoch(storage, 6)
-    assert storage.read_note("currentEpoch") == b"6"
-    assert storage.notes("current") == ["currentEpoch"]
-
-
-@pytest.mark.parametrize("name", ["open", "pwrite", "fsync", "rename"])
-def test_a_note_that_fails_is_the_old_one(
-    storage: FileStorage, files: FaultyFiles, name: str
-) -> None:
-    write_current_epoch(storage, 5)
-    files.fail(name, errno.EIO)
-    with pytest.raises(StorageFailed, match="EIO"):
-        write_current_epoch(storage, 6)
-    files.instead.clear()
-    assert storage.read_note("currentEpoch") == b"5"
-    with pytest.raises(StorageFailed):
-        append(storage, 1)
-
-
-@pytest.mark.parametrize("apart", [True, False])
-def test_truncating_a_log_that_is_being_written(tmp_path: Path, apart: bool) -> None:
-    logs, snapshots = (tmp_path / "l", tmp_path / "s") if apart else (tmp_path, tmp_path)
-    for directory in {logs, snapshots}:
-        directory.mkdir(exist_ok=True)
-    (snapshots / "snapshot.0").write_bytes(snapshot_bytes(0))
-    (snapshots / "snapshot.5").write_bytes(snapshot_bytes(5))
-    storage = FileStorage(snapshots, logs, preallocation=8192)
-    append(storage, 1, 2, 3)
-    storage.roll()
-    append(storage, 4, 5, 6)
-    truncate_to(storage, 2, lambda line: None)
-    assert (logs / "log.1").read_bytes() == log_bytes([1, 2])
-    append(storage, 3)
-    storage.close()
-    storage = FileStorage(snapshots, logs)
-    assert replayed(storage) == [1, 2, 3]
-    assert [snapshot.zxid for snapshot in storage.snapshots()] == [0]
-    assert not list(tmp_path.glob("**/truncating*"))
-    storage.close()
-
-
-@pytest.mark.parametrize("compression", ["", "gz"])
-def test_installing_a_snapshot_after_a_crash_in_the_middle(
-    tmp_path: Path, compression: str
-) -> None:
-    files = FaultyFiles()
-    storage = FileStorage(tmp_path, tmp_path, compression=compression, files=files)
-    append(storage, 1, 2, 3)
-    content = snapshot_bytes(9)
-    installation = Installation(storage, 9)
-    installation.write(content)
-    files.fail("unlink", errno.EIO)
-    with pytest.raises(StorageFailed):
-        installation.commit()
-    storage.close()
-    assert (tmp_path / "log.1").exists()
-    storage = FileStorage(tmp_path, tmp_path)
-    name = "snapshot.9" + (f".{compression}" if compression else "")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [name, "zoo.lock"]
-    assert storage.read_snapshot(name).read(9999) == content
     storage.close()

@@ -47,6 +47,9 @@ def settle(storage: Storage) -> list[str]:
     """What every opening of a storage begins with: finish a change that was begun, and remove the
     files that never became complete. Returns what was done for a change. Raises StorageFailed.
     """
+    # A killed server's last note or epoch may be there in the page cache alone. Who acts on it must
+    # not lose it to a power failure afterwards.
+    storage.sync_names()
     done: list[str] = []
     for kind in (INSTALLING, TRUNCATING):
         for note in storage.notes(kind):
@@ -76,8 +79,6 @@ def _finish(storage: Storage, note: str, change: Change) -> Iterator[str]:
     if change.cut is not None and change.cut[0] in sizes:
         storage.truncate_log(*change.cut)
         yield f"cut {change.cut[0]}"
-    # A removal that an earlier server was about to make durable must be so before the note goes.
-    storage.sync_names()
     storage.remove(note)
     storage.sync_names()
     yield f"removed {note}"
