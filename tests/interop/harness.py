@@ -237,9 +237,21 @@ class Server:
     def start(self, deadline: float = START_DEADLINE) -> Server:
         return self.launch().wait(deadline)
 
-    def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP and SIGCONT, for instance."""
-        os.kill(self.pid, number)
+    def freeze(self) -> None:
+        """SIGSTOP; returns once none of its threads runs any more."""
+        os.kill(self.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        wait_until(
+            lambda: all(
+                (task / "stat").read_text().rpartition(")")[2].split()[0] in "TZ"
+                for task in tasks.iterdir()
+            ),
+            5,
+            "all threads have stopped",
+        )
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self, deadline: float = 30.0) -> int:
         """SIGTERM and wait; the exit status."""

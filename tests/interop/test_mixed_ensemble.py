@@ -11,7 +11,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from signal import SIGSTOP
 
 import pytest
 
@@ -131,7 +130,7 @@ def test_what_only_a_dead_leader_had_is_cut_off(kinds: Sequence[str], tmp_path: 
         write_some(ensemble[2].port, b"/before", 10)
         lost = Session(ensemble[2].port)
         for sid in (1, 3):
-            ensemble[sid].signal(SIGSTOP)
+            ensemble[sid].freeze()
         lost.send_all([(s.CREATE, s.create_body(b"/never-%d" % n)) for n in range(5)])
         log_dir = ensemble[2].data / "version-2"
         wait_until(
