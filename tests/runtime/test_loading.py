@@ -11,6 +11,7 @@ from zoo.jute.txn_records import CreateSessionTxn, TxnHeader
 from zoo.jute.txns import encode_txn
 from zoo.persistence.epochs import EpochsUnusable
 from zoo.persistence.recovery import NoUsableSnapshot
+from zoo.persistence.snapshot import SnapshotEncoder
 from zoo.persistence.truncation import truncate_to
 from zoo.persistence.txn_log import CorruptLog, encode_entry
 from zoo.runtime.file_storage import FileStorage
@@ -210,3 +211,25 @@ def test_a_member_that_lost_all_but_its_epochs_does_not_start(tmp_path: Path) ->
         load(settings(tmp_path), storage, history=History())
     assert load(settings(tmp_path), storage).fresh  # a server that is alone outvotes nobody
     storage.close()
+
+
+def test_a_leaders_snapshot_may_show_more_than_its_zxid(tmp_path: Path) -> None:
+    """A Java leader goes on applying while it sends; replay mends that, and digests say when."""
+    fill(tmp_path, 8)
+    directory = tmp_path / "version-2"
+    whole = loaded(tmp_path).core.tree.digest
+    log = (directory / "log.1").read_bytes()
+    storage = open_storage(tmp_path)
+    core = load(settings(tmp_path), storage).core
+    truncate_to(storage, 6, lambda line: None)
+    tree, sessions = reload(settings(tmp_path), storage, core)
+    acls = dict(tree.acl_table.items())
+    encoder = SnapshotEncoder(sessions, acls, tree.begin_snapshot(), 3)
+    content = b"".join(encoder.chunks())
+    storage.close()
+    (directory / "snapshot.0").unlink()
+    (directory / "snapshot.3").write_bytes(content)
+    (directory / "log.1").write_bytes(log)
+    again = loaded(tmp_path)
+    assert (again.replayed, again.core.tree.digest) == (6, whole)
+    assert again.core.stats.metrics.digest_mismatches_count.value == 0
