@@ -11,10 +11,11 @@ from zoo.jute.client_records import CreateRequest
 from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.jute.operations import Op
 from zoo.sim.client import SimClient, State
+from zoo.sim.client_port import ServerLink
 from zoo.sim.disk import Faults
 from zoo.sim.network import Link
 from zoo.sim.schedule import Schedule
-from zoo.sim.server import ServerLink, SimServer
+from zoo.sim.server import SimServer
 from zoo.sim.world import Scenario, config_of
 
 

@@ -134,6 +134,10 @@ class Checkers:
         for entry in ready.entries:
             self._log(entry)
 
+    def committed(self, entry: bytes) -> None:
+        """An ensemble has agreed on this transaction."""
+        self._log(entry)
+
     def _log(self, entry: bytes) -> None:
         try:
             txn = self.history.append(entry)

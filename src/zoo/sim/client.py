@@ -100,7 +100,11 @@ class SimClient:
         self.pending: deque[Request] = deque()
         self.on_ready: Callable[[], None] = lambda: None
         self.may_connect = True
+        self.patience = 0.0
+        """The part of its timeout after which a client gives up a silent server; 0: never."""
         self.dial = dial
+        self.answered = 0
+        self._heard = 0
         self._link: Link | None = None
         self._xid = 0
         self._buffer = b""
@@ -134,8 +138,16 @@ class SimClient:
 
     def hang_up(self) -> None:
         """Break the link without a word; the session stays and will be taken up again."""
-        if self._link is not None:
+        if self._link is not None and self.patience:
+            self._link.give_up()
+        elif self._link is not None:
             self._link.break_both()
+
+    def unstick(self) -> None:
+        """The net is whole again."""
+        if self._link is not None:
+            self._link.to_server.unstick()
+            self._link.to_client.unstick()
 
     def fall_silent(self) -> None:
         """Stay connected and do nothing more, until the server ends the session."""
@@ -176,6 +188,11 @@ class SimClient:
 
     def _ping(self, attempt: int) -> None:
         if self.state is State.CONNECTED and attempt == self._attempt:
+            silence = self.schedule.now - self._heard
+            if self.patience and silence > self.patience * self.granted_ms * 1000:
+                self.trace(f"{self!r} gives up a server that is silent")
+                self.hang_up()
+                return
             self._send(HEAD.pack(PING_XID, Op.ping))
             self.schedule.after(self.granted_ms * 1000 // 3, lambda: self._ping(attempt))
 
@@ -184,6 +201,7 @@ class SimClient:
     def received(self, data: bytes) -> None:
         if self.state is State.SILENT:
             return
+        self._heard = self.schedule.now
         self._buffer += data
         while len(self._buffer) >= 4:
             stop = 4 + LENGTH.unpack_from(self._buffer)[0]
@@ -226,6 +244,7 @@ class SimClient:
             request = self.pending.popleft()
             assert request.xid == xid, f"{self!r}: a reply to {xid}, {request.xid} was asked first"
             self.trace(f"{self!r} #{xid} {request.op.name} -> {err} at 0x{zxid:x}")
+            self.answered += 1
             self.observer.replied(self, request, zxid, err, body)
         if zxid > 0:
             self.last_zxid = max(self.last_zxid, zxid)

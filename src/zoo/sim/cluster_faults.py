@@ -99,6 +99,8 @@ class Faults:
         self.hosts: list[Host] = []
         self.counts: dict[str, int] = {}
         self.is_quiet = False
+        self.on_strike: Callable[[], None] = lambda: None
+        """Called whenever something has been broken or mended."""
         self._restarting: dict[int, None] = {}
         weights = {each.name: getattr(mix, each.name) for each in fields(mix)[1:]}
         self._names = [name for name in weights if weights[name]]
@@ -119,6 +121,7 @@ class Faults:
         name = self.rng.choices(self._names, self._weights)[0]
         self.counts[name] = self.counts.get(name, 0) + 1
         getattr(self, f"_{name}")()
+        self.on_strike()
         self._next()
 
     def end(self) -> None:
@@ -160,6 +163,7 @@ class Faults:
         """End a server now; it starts again after a while."""
         victim.crash(power=power)
         self._restarter(victim)()
+        self.on_strike()
 
     def _blackout(self) -> None:
         """Several machines lose their power at once, perhaps all."""
@@ -179,6 +183,7 @@ class Faults:
         self._restarting.pop(server.sid, None)
         if not server.is_up:
             server.start()
+            self.on_strike()
 
     def _stall(self) -> None:
         self._pause(asleep=False)
@@ -252,6 +257,7 @@ class Faults:
         if not self.reach.is_whole or self.is_quiet:
             self.trace("the net is whole")
             self.reach.heal()
+            self.on_strike()
 
     def _links(self) -> None:
         self.trace(f"the net: {self.links.break_some(self.rng.random())} links break")
@@ -272,6 +278,7 @@ class Faults:
 
     def _calm(self) -> None:
         self.reach.loss = self.reach.duplicates = 0.0
+        self.on_strike()
 
 
 def _names(hosts: Sequence[Host]) -> str:

@@ -20,6 +20,7 @@ from zoo.jute.constants import OPEN_ACL_UNSAFE, READ_ACL_UNSAFE, EventType
 from zoo.jute.operations import Op
 from zoo.jute.records import ACL, Stat
 from zoo.jute.txns import LoggedTxn, decode_body, decode_txn
+from zoo.zab.history import follows
 
 CREATES = (Op.create, Op.create2, Op.createContainer, Op.createTTL)
 CONTAINER = -(1 << 63)
@@ -166,7 +167,7 @@ class History:
         """Apply one transaction. AssertionError when it cannot follow or cannot be applied."""
         txn = decode_txn(entry)
         zxid = txn.header.zxid
-        assert zxid == self.last_zxid + 1, f"0x{zxid:x} is logged after 0x{self.last_zxid:x}"
+        assert follows(zxid, self.last_zxid), f"0x{zxid:x} is logged after 0x{self.last_zxid:x}"
         self.last_zxid = zxid
         self.txns[zxid] = txn
         self._apply(txn)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zoo.persistence.storage import StorageFailed
+from zoo.sim.disk import Interrupted
 from zoo.sim.schedule import Schedule
 
 WALL_START_MS = 1_700_000_000_000
@@ -87,11 +88,11 @@ class Host:
                 return
             try:
                 action()
-            except StorageFailed as failure:
+            except (StorageFailed, Interrupted) as failure:
                 self.stopped(failure)
 
         self.schedule.after(delay, run)
 
-    def stopped(self, failure: StorageFailed) -> None:
-        """The disk broke its promise, so the process ends itself."""
+    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+        """The disk broke its promise, so the process ends itself; or it was ended in mid-work."""
         raise NotImplementedError from failure

@@ -3,7 +3,8 @@
 Theory of operation. A link is a TCP connection: in each direction bytes arrive in order, in pieces
 cut anywhere, and none is lost until the link breaks; then what is under way is lost. Towards the
 client the network holds `WINDOW` bytes at most; what does not fit stays with the server, so a
-client that does not read fills the server's buffers as a real one would.
+client that does not read fills the server's buffers as a real one would. While a direction is not
+open (a partition), what is under way in it waits.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ class Pipe:
         self._rng = rng
         self._latency = latency
         self._arrival = 0
-        self._flying: deque[bytes] = deque()
+        self._flying: deque[bytes | None] = deque()
         self.is_cut = False
         self.in_flight = 0
         self.deliver: Callable[[bytes], None] | None = None
+        self.is_open: Callable[[], bool] = lambda: True
+        self.on_end: Callable[[], None] = lambda: None
+        self._stuck = 0
 
     def send(self, data: bytes) -> None:
         """Data goes off in one to three pieces, each delayed by its own latency, in order."""
@@ -56,10 +60,28 @@ class Pipe:
     def _arrive(self) -> None:
         if self.is_cut:
             return
+        if not self.is_open():
+            self._stuck += 1
+            return
         piece = self._flying.popleft()
+        if piece is None:
+            self.is_cut = True
+            self.on_end()
+            return
         self.in_flight -= len(piece)
         if self.deliver is not None:
             self.deliver(piece)
+
+    def finish(self) -> None:
+        """Nothing more is sent; `on_end` is called behind all that was."""
+        self._flying.append(None)
+        self._schedule.after(max(0, self._arrival - self._schedule.now), self._arrive)
+
+    def unstick(self) -> None:
+        """What was held up while the way was not open may arrive."""
+        stuck, self._stuck = self._stuck, 0
+        for _ in range(stuck):
+            self._schedule.after(self._latency[1], self._arrive)
 
     def cut(self) -> None:
         """Lose what is under way and all that follows."""
@@ -103,6 +125,16 @@ class Link:
         self.to_client.cut()
         self._schedule.after(self._latency[0], self.client.broken)
         self._schedule.after(self._latency[0], self.server.broken)
+
+    def give_up(self) -> None:
+        """The client closes: what it has sent arrives, then the server learns that it is over."""
+        if self.is_broken:
+            return
+        self.is_broken = True
+        self.to_client.cut()
+        self.to_server.on_end = self.server.broken
+        self.to_server.finish()
+        self._schedule.after(self._latency[0], self.client.broken)
 
     def close_behind(self) -> None:
         """The server closes: what it has sent arrives, then the client learns that it is over."""

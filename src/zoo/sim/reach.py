@@ -69,5 +69,10 @@ class Reach:
             listener()
 
     @property
+    def is_calm(self) -> bool:
+        """Nothing is blocked or slow, and nothing gets lost."""
+        return not (self._blocked or self._slow or self.loss)
+
+    @property
     def is_whole(self) -> bool:
         return not self._blocked

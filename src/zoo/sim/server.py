@@ -20,10 +20,9 @@ from zoo.persistence.storage import StorageFailed
 from zoo.persistence.txn_log import encode_entry
 from zoo.runtime.loading import load, write_snapshot
 from zoo.runtime.purge import purge
-from zoo.server.connection import ClientConnection
-from zoo.server.core import ServerCore, TooManyConnections
+from zoo.server.core import ServerCore
+from zoo.sim.client_port import ClientPort
 from zoo.sim.disk import Disk, MemorySnapshotWriter, MemoryStorage
-from zoo.sim.network import Link
 from zoo.sim.schedule import Schedule
 from zoo.zab.ready import Ready
 
@@ -49,39 +48,7 @@ class Observer(Protocol):
     def stalled(self, duration_us: int) -> None: ...
 
 
-class ServerLink:
-    """The server's end of a link: a socket with its buffers."""
-
-    def __init__(self, server: SimServer) -> None:
-        self.server = server
-        self.link: Link | None = None
-        self.connection: ClientConnection | None = None
-        self.inbox: list[bytes] = []
-        self.unsent = b""
-        self.reading = False
-
-    def received(self, data: bytes) -> None:
-        self.inbox.append(data)
-        self.wake()
-
-    def wake(self) -> None:
-        if self.inbox and not self.reading:
-            self.reading = True
-            self.server.later(1, self._read)
-
-    def _read(self) -> None:
-        self.reading = False
-        connection = self.connection
-        if connection is None or connection.paused or not self.inbox:
-            return
-        data, self.inbox = b"".join(self.inbox), []
-        self.server.feed(self, connection, data)
-
-    def broken(self) -> None:
-        self.server.later(1, lambda: self.server.drop(self))
-
-
-class SimServer:
+class SimServer(ClientPort):
     """A standalone server on a simulated disk. `fsync_us` is how long an fsync takes."""
 
     def __init__(
@@ -97,7 +64,7 @@ class SimServer:
         self.rng = rng
         self.config = config
         self.observer = observer
-        self.trace = trace
+        self._sink = trace
         self.fsync_us = fsync_us
         self.disk = Disk()
         self.life = 0
@@ -105,10 +72,16 @@ class SimServer:
         self.stalled_until = 0
         self.failure: StorageFailed | None = None
         self.on_stop: Callable[[], None] = lambda: None
-        self.links: dict[ClientConnection, ServerLink] = {}
+        self.sockets = {}
         self.syncs = self.snapshots = self.purges = 0
         self._disk_busy = False
         self._snapshot: Iterator[bytes] | None = None
+
+    def trace(self, text: str) -> None:
+        self._sink(text)
+
+    def heard_from(self, session_id: int) -> None:
+        self.observer.heard(session_id)
 
     # --- life and death
 
@@ -150,10 +123,7 @@ class SimServer:
         self.life += 1
         self.is_up = False
         self.stalled_until = 0
-        links, self.links = self.links, {}
-        for server_link in links.values():
-            if server_link.link is not None:
-                server_link.link.break_both()
+        self.break_clients()
 
     def stall(self, duration_us: int) -> None:
         """Stop running for a while, as SIGSTOP, swapping or a long collection do."""
@@ -193,11 +163,7 @@ class SimServer:
     def _end_turn(self) -> None:
         core = self.core
         core.go_on()
-        while core.dirty:
-            dirty, core.dirty = core.dirty, []
-            for connection in dirty:
-                if connection.dirty:
-                    self.flush(connection)
+        self.flush_dirty()
         if not self._disk_busy:
             ready = core.ready()
             if ready is not None:
@@ -265,70 +231,3 @@ class SimServer:
             self.purges += 1
             self.trace(f"purged {', '.join(plan.snapshots + plan.logs)}")
         self.later(self.config.purge_interval_ms * 1000, self._purge)
-
-    # --- clients
-
-    def accept(self, server_link: ServerLink, link: Link, peer: str) -> None:
-        """A client's connection reaches the server, whatever becomes of it."""
-        server_link.link = link
-        if not self.is_up:
-            link.break_both()
-            return
-        self.later(1, lambda: self._admit(server_link, peer))
-
-    def _admit(self, server_link: ServerLink, peer: str) -> None:
-        self._begin_turn()
-        try:
-            connection = self.core.connect(peer, peer.partition(":")[0])
-        except TooManyConnections as refusal:
-            self.trace(f"refused {peer}: {refusal}")
-            if server_link.link is not None:
-                server_link.link.break_both()
-            return
-        server_link.connection = connection
-        self.links[connection] = server_link
-        server_link.wake()
-
-    def feed(self, server_link: ServerLink, connection: ClientConnection, data: bytes) -> None:
-        self._begin_turn()
-        was_closing = connection.closing
-        connection.receive(data)
-        if not was_closing:  # only now is the session known to which a ConnectRequest belongs
-            self.observer.heard(connection.session_id)
-        self._end_turn()
-        server_link.wake()
-
-    def flush(self, connection: ClientConnection) -> None:
-        """Send what the link takes; tell the connection what is left."""
-        server_link = self.links.get(connection)
-        if server_link is None or server_link.link is None:
-            connection.take_output()
-            return
-        link = server_link.link
-        connection.dirty = False
-        while data := server_link.unsent or connection.take_output():
-            fits = data[: max(0, link.room)]
-            if fits:
-                link.to_client.send(fits)
-            server_link.unsent = data[len(fits) :]
-            connection.sent(len(fits))
-            if server_link.unsent:
-                break
-        if server_link.unsent:
-            self.later(1_000, lambda: self._flush_rest(connection))
-        elif connection.closing:
-            link.close_behind()
-            self.drop(server_link)
-        server_link.wake()
-
-    def _flush_rest(self, connection: ClientConnection) -> None:
-        server_link = self.links.get(connection)
-        if server_link is not None and server_link.unsent:
-            self._begin_turn()
-            self.flush(connection)
-            self._end_turn()
-
-    def drop(self, server_link: ServerLink) -> None:
-        connection = server_link.connection
-        if connection is not None and self.links.pop(connection, None) is not None:
-            connection.closed()

@@ -94,6 +94,16 @@ class Sessions(Checker):
             self._reaped(txn)
 
     def _closed(self, txn: LoggedTxn) -> None:
+        self._takes_its_own(txn)
+        session_id, zxid = txn.header.client_id, txn.header.zxid
+        timeout = self._timeout_before(session_id, zxid)
+        if session_id in self._closing or timeout is None:
+            return
+        self.expired += 1
+        self._expired(txn, session_id, timeout)
+
+    def _takes_its_own(self, txn: LoggedTxn) -> None:
+        """All ephemerals of a session end with it, and no other znode."""
         session_id, zxid = txn.header.client_id, txn.header.zxid
         for path in txn.record.paths_to_delete:
             before = self.history.at(path, zxid - 1)
@@ -102,10 +112,9 @@ class Sessions(Checker):
         left = self.history.ephemerals_of(session_id)
         if left:
             self.violated(f"ephemerals outlive their session 0x{session_id:x}: {left}")
-        timeout = self._timeout_before(session_id, zxid)
-        if session_id in self._closing or timeout is None:
-            return
-        self.expired += 1
+
+    def _expired(self, txn: LoggedTxn, session_id: int, timeout: int) -> None:
+        """Nobody closed it: it must have been silent for long enough."""
         moment = (txn.header.time - WALL_START_MS) * 1000
         silence, charged = self._silence_ms(session_id, moment)
         if silence + charged + _ROUNDING_MS < timeout:

@@ -22,12 +22,13 @@ from zoo.persistence.txn_log import CorruptLog
 from zoo.sim import checkers as promises
 from zoo.sim.checking import Checker, Checkers, Violation
 from zoo.sim.client import SimClient
+from zoo.sim.client_port import ServerLink
 from zoo.sim.disk import Faults, MemoryStorage
 from zoo.sim.history import History
 from zoo.sim.network import Link
 from zoo.sim.outcomes import Outcomes
 from zoo.sim.schedule import Schedule
-from zoo.sim.server import ServerLink, SimServer
+from zoo.sim.server import SimServer
 from zoo.sim.session_checker import Sessions
 from zoo.sim.watching import Watches
 from zoo.sim.workload import Workload

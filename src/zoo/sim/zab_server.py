@@ -12,6 +12,7 @@ from random import Random
 
 from zoo.persistence.storage import StorageFailed
 from zoo.sim.cluster_checking import ClusterCheckers
+from zoo.sim.disk import Interrupted
 from zoo.sim.learner_links import Links
 from zoo.sim.mesh import Mesh
 from zoo.sim.peer_host import PeerHost
@@ -120,7 +121,7 @@ class ZabServer(PeerHost):
         self.died(power=power)
         self.checkers.tell("crashed", self)
 
-    def stopped(self, failure: StorageFailed) -> None:
+    def stopped(self, failure: StorageFailed | Interrupted) -> None:
         self.trace(f"stops: {failure}")
         self.crash(power=False)
         self.on_stop()

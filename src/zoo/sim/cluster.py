@@ -1,0 +1,358 @@
+"""The simulated world of a whole ensemble: members, their clients, disks and network.
+
+Theory of operation. The seed draws a scenario and then everything that happens, as in zoo.sim.world
+and zoo.sim.zab_world, of which this is both: members are driven with all their parts, clients
+connect to any of them and ride through the changes of leaders. After `duration` everything is
+mended: all members must serve, all clients be served and a write of each go through; then the
+clients go away, their sessions end, and all members must be in the same state to the last znode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from zoo.config import Config, build_config
+from zoo.config_properties import Origin, Setting
+from zoo.sim import cluster_checkers as protocol
+from zoo.sim.checking import Checkers, Violation
+from zoo.sim.client import SimClient, State
+from zoo.sim.client_port import ServerLink
+from zoo.sim.cluster_checking import ClusterCheckers, Ensemble
+from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
+from zoo.sim.cluster_server import ClusterServer
+from zoo.sim.cluster_service import SERVICE, Agreed, Service
+from zoo.sim.learner_links import End, Links
+from zoo.sim.mesh import Mesh
+from zoo.sim.network import Link
+from zoo.sim.peer_host import PeerHost
+from zoo.sim.reach import Reach
+from zoo.sim.schedule import Schedule
+from zoo.sim.watching import Watches
+from zoo.sim.wiretap import PacketRuns, Wiretap
+from zoo.sim.workload import Workload
+from zoo.zab.packets import Packet, PacketType
+from zoo.zab.quorum import Majority
+
+_GIVE_UP = (200_000, 2_000_000)
+
+
+@dataclass(frozen=True)
+class ClusterScenario:
+    """How large and how rough the world is. Times in µs but for `tick_ms`."""
+
+    voters: int = 3
+    observers: int = 0
+    clients: int = 4
+    tick_ms: int = 400
+    init_limit: int = 5
+    sync_limit: int = 3
+    snap_count: int = 300
+    purge_every_ms: int = 4_000
+    outstanding_limit: int = 1_000
+    max_unsent: int = 1 << 20
+    window: int = 1_000
+    latency: tuple[int, int] = (100, 1_500)
+    fsync_us: tuple[int, int] = (100, 8_000)
+    crash_chance: float = 0.0
+    faults: FaultMix = field(default_factory=FaultMix)
+
+    @staticmethod
+    def drawn(rng: Random, voters: int = 0, observers: int = -1) -> ClusterScenario:
+        return ClusterScenario(
+            voters=voters or rng.choice((2, 3, 3, 3, 4, 5, 5, 7)),
+            observers=observers if observers >= 0 else rng.choice((0, 0, 1, 2)),
+            clients=rng.choice((1, 3, 5)),
+            tick_ms=rng.choice((200, 500, 2_000)),
+            init_limit=rng.choice((5, 10)),
+            sync_limit=rng.choice((2, 5)),
+            snap_count=rng.choice((20, 100, 400, 5_000)),
+            purge_every_ms=rng.choice((0, 1_500, 5_000)),
+            outstanding_limit=rng.choice((5, 1_000)),
+            max_unsent=rng.choice((20_000, 1 << 20)),
+            window=rng.choice((3, 30, 1_000)),
+            latency=rng.choice(((50, 300), (100, 1_500), (1_000, 30_000))),
+            fsync_us=rng.choice(((50, 500), (100, 8_000), (2_000, 60_000))),
+            crash_chance=rng.choice((0.0, 0.0, 0.001, 0.01)),
+            faults=FaultMix.drawn(rng),
+        )
+
+
+def config_of(scenario: ClusterScenario, sid: int) -> Config:
+    pairs: dict[str, object] = {
+        "dataDir": "/simulated",
+        "clientPort": 2181,
+        "tickTime": scenario.tick_ms,
+        "initLimit": scenario.init_limit,
+        "syncLimit": scenario.sync_limit,
+        "snapCount": scenario.snap_count,
+        "globalOutstandingLimit": scenario.outstanding_limit,
+        "extendedTypesEnabled": "true",
+    }
+    for number in range(1, scenario.voters + scenario.observers + 1):
+        role = "participant" if number <= scenario.voters else "observer"
+        pairs[f"server.{number}"] = f"10.0.0.{number}:2888:3888:{role};2181"
+    origin = Origin("simulated")
+    settings = [Setting(key, str(value), origin) for key, value in pairs.items()]
+    return replace(
+        build_config(settings, my_id=sid),
+        purge_interval_ms=scenario.purge_every_ms,
+        container_check_interval_ms=1_000,
+        container_max_per_minute=600,
+        max_client_cnxns=0,
+    )
+
+
+class ClusterWorld:
+    """One run. `trace` gets one line per event."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        scenario: ClusterScenario | None = None,
+        trace: Callable[[str], None] | None = None,
+        drawn: Callable[[Random], ClusterScenario] = ClusterScenario.drawn,
+    ) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.scenario = one = scenario or drawn(self.rng)
+        self.schedule = Schedule()
+        self.fingerprint = hashlib.sha256()
+        self._sink = trace
+        self._runs = PacketRuns(self._line)
+        voters = range(1, one.voters + 1)
+        observers = range(one.voters + 1, one.voters + one.observers + 1)
+        self.ensemble = Ensemble(self.schedule, Majority(voters, observers))
+        self.service = Checkers(self.schedule, SERVICE)
+        self.checkers = ClusterCheckers(
+            self.ensemble, [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL]
+        )
+        self.watcher = Service(self.service)
+        self.reach = Reach(self._fork(), one.latency)
+        self.reach.on_change(self._opened)
+        self.mesh = Mesh(self.schedule, self._fork(), self.reach)
+        self.links = Links(self.schedule, self._fork(), self.reach)
+        self.links.tap = Wiretap(self._tapped)
+        self.servers: list[ClusterServer] = []
+        self._hosts: dict[int, PeerHost] = {}
+        for sid in (*voters, *observers):
+            self._add_server(sid)
+        self.faults = Faults(
+            self.schedule,
+            self._fork(),
+            self.servers,
+            self.reach,
+            self.mesh,
+            self.links,
+            one.faults,
+            self.trace,
+        )
+        self.faults.on_strike = self._disturbed
+        self.clients: list[SimClient] = []
+        self.workloads: list[Workload] = []
+        for number in range(one.clients):
+            self._add_client(number)
+
+    def _fork(self) -> Random:
+        """A source of chance of its own, so that one part's draws do not shift another's."""
+        return Random(self.rng.getrandbits(64))
+
+    # --- the trace
+
+    def trace(self, text: str) -> None:
+        self._runs.flush()
+        self._line(f"{self.schedule.now / SECOND:12.6f} {text}")
+
+    def _line(self, line: str) -> None:
+        self.fingerprint.update(line.encode())
+        if self._sink is not None:
+            self._sink(line)
+
+    def _tapped(self, end: End, packet: Packet) -> None:
+        if packet.type != PacketType.PING:
+            self._runs.add(self.schedule.now, end, packet)
+        if packet.type == PacketType.SNAP:
+            leader = self._server(end.host.sid)
+            self._server(end.other.host.sid).incoming[packet.zxid] = leader.state.cut(packet.zxid)
+        self.checkers.tell("sent", end, packet)
+
+    def _server(self, sid: int) -> ClusterServer:
+        return self.servers[sid - 1]
+
+    # --- who takes part
+
+    def _add_server(self, sid: int) -> None:
+        one = self.scenario
+        server = ClusterServer(
+            self.schedule,
+            sid,
+            self._fork(),
+            self.mesh,
+            self.links,
+            self._hosts,
+            self.checkers,
+            self.watcher,
+            config_of(one, sid),
+            self.trace,
+        )
+        server.fsync_us = one.fsync_us
+        server.window = one.window
+        server.max_unsent = one.max_unsent
+        if one.crash_chance:
+            server.crash_here = self._crasher(server)
+        self.servers.append(server)
+        self._hosts[sid] = server
+        self.ensemble.members[sid] = server
+        self.mesh.join(sid, server)
+
+    def _crasher(self, server: ClusterServer) -> Callable[[str], bool]:
+        rng, chance = self._fork(), self.scenario.crash_chance
+
+        def crash_here(where: str) -> bool:
+            if self.faults.is_quiet or rng.random() >= chance:
+                return False
+            server.trace(f"crashes before {where}")
+            self.faults.crash(server, power=rng.random() < 0.6)
+            return True
+
+        return crash_here
+
+    def _add_client(self, number: int) -> None:
+        tick = self.scenario.tick_ms
+        timeout = self.rng.randint(2 * tick, 12 * tick)
+        client = SimClient(
+            f"c{number}",
+            self.schedule,
+            self._fork(),
+            self.service,
+            self._dial,
+            timeout,
+            self.trace,
+        )
+        client.patience = 2 / 3
+        workload = Workload(client, self._fork(), number)
+        self.clients.append(client)
+        self.workloads.append(workload)
+        self.faults.hosts.append(client.name)
+        watches = next(one for one in self.service.all if isinstance(one, Watches))
+
+        def dial(client: SimClient) -> Link:
+            workload.saved = watches.books.get(client) if client.session_id else None
+            return self._dial(client)
+
+        client.dial = dial
+
+    def _dial(self, client: SimClient) -> Link:
+        """To any member, as a client does with its list of servers."""
+        server = client.rng.choice(self.servers)
+        end = ServerLink(server)
+        link = Link(self.schedule, self._fork(), client, end, self.scenario.latency)
+        host, sid = client.name, server.sid
+        link.to_server.is_open = lambda: self.reach.is_open(host, sid)
+        link.to_client.is_open = lambda: self.reach.is_open(sid, host)
+        if not server.has_power or not (link.to_server.is_open() and link.to_client.is_open()):
+            end.is_dead = True
+            self.schedule.after(client.rng.randint(*_GIVE_UP), link.break_both)
+        else:
+            server.accept(end, link, f"{client.name}:{self.schedule.now}")
+        return link
+
+    def _opened(self) -> None:
+        for client in self.clients:
+            client.unstick()
+
+    def _disturbed(self) -> None:
+        until = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
+        if not self.reach.is_calm:
+            until = 1 << 62
+        self.watcher.disturbed(until, self.scenario.tick_ms)
+
+    # --- running
+
+    def run(self, duration_us: int) -> None:
+        """Live through `duration_us` with faults and to the quiet end. Raises Violation."""
+        try:
+            for server in self.servers:
+                self.schedule.after(self.rng.randint(0, SECOND), self._starter(server))
+            for client in self.clients:
+                client.reconnect_later()
+            self.faults.begin()
+            self.schedule.run_until(duration_us)
+            self._wind_down()
+        except Violation:
+            raise
+        except Exception as error:
+            raise Violation(f"{type(error).__name__}: {error}") from error
+
+    def _starter(self, server: ClusterServer) -> Callable[[], None]:
+        def start() -> None:
+            if not server.is_up:
+                server.start()
+
+        return start
+
+    def _wind_down(self) -> None:
+        """Mend everything; soon all serve and are served. Then the clients go, and all agree."""
+        self.faults.end()
+        awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
+        self.schedule.run_until(awake + SECOND)
+        one = self.scenario
+        limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
+        self._wait(60 * SECOND + 4 * limits, self._all_serve)
+        self._serve_all_clients(limits)
+        for workload, client in zip(self.workloads, self.clients, strict=True):
+            workload.stopped = True
+            client.may_connect = False
+            client.hang_up()
+        longest = max(client.timeout_ms for client in self.clients)
+        ending = (longest + 5 * one.tick_ms + 15_000) * 1000
+        self.schedule.run_until(self.schedule.now + ending)
+        self._wait(20 * SECOND, self._all_agree)
+        self.checkers.tell("finished")
+        for server in self.servers:
+            self.service.finished(server.core)
+
+    def _serve_all_clients(self, limits: int) -> None:
+        """Everybody is answered now."""
+        before = {client: client.answered for client in self.clients}
+
+        def served() -> bool:
+            return all(client.answered > before[client] for client in self.clients)
+
+        for client in self.clients:
+            if client.state is State.SILENT:
+                client.hang_up()
+        self._wait(30 * SECOND + 4 * limits, served)
+        waiting = [client for client in self.clients if client.answered == before[client]]
+        if waiting:
+            raise Violation(f"Liveness: nobody answers {waiting}")
+
+    def _wait(self, limit: int, condition: Callable[[], bool]) -> None:
+        end = self.schedule.now + limit
+        while self.schedule.now < end and not condition():
+            self.schedule.run_until(self.schedule.now + SECOND // 4)
+
+    def _all_serve(self) -> bool:
+        leaders = sum(server.is_leading for server in self.servers)
+        return leaders == 1 and all(server.is_serving for server in self.servers)
+
+    def _all_agree(self) -> bool:
+        agreed = self.ensemble.agreed
+        return self._all_serve() and all(
+            server.state is agreed and server.disk.synced.contains(agreed)
+            for server in self.servers
+        )
+
+    def summary(self) -> str:
+        one, checkers = self.scenario, self.service
+        faults = ", ".join(f"{count} {name}" for name, count in self.faults.counts.items())
+        snapshots = sum(server.snapshots for server in self.servers)
+        return (
+            f"seed {self.seed}: {one.voters}+{one.observers} members, "
+            f"{self.schedule.now / SECOND:.0f} s, {checkers.txns} txns, {checkers.replies} "
+            f"replies, {checkers.events} events, epoch {self.ensemble.agreed.zxid >> 32}, "
+            f"{snapshots} snapshots, {self.schedule.count} steps; {faults}"
+        )
