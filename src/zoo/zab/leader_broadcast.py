@@ -126,9 +126,10 @@ class Broadcast:
     def acknowledged(self, sid: int, zxid: int) -> None:
         """Server `sid` has everything up to `zxid` on its disk."""
         self._acked[sid] = zxid
-        reached = self._context.quorum.quorum_zxid(self._acked)
-        if self.is_open and reached > self._history.committed:
-            self._commit_to(reached)
+        if self.is_open and zxid > self._history.committed:
+            reached = self._context.quorum.quorum_zxid(self._acked)
+            if reached > self._history.committed:
+                self._commit_to(reached)
 
     def _commit_to(self, zxid: int) -> None:
         # A change of configuration in here will end the run: COMMITANDACTIVATE,

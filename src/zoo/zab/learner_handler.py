@@ -158,6 +158,8 @@ class LearnerHandler:
                 pos, zxid = leading_acks(data)
                 if pos:
                     self._acknowledged(zxid)
+                    if pos == len(data):
+                        return b""
             while self.phase is not HandlerPhase.CLOSED:
                 parsed = parse_packet(data, pos, self._max_data)
                 if parsed is None:
@@ -201,9 +203,12 @@ class LearnerHandler:
 
     def send(self, data: bytes) -> None:
         """Send behind all that was sent before. Who does not read is cut off."""
-        stream = self._stream
-        stream.send(data)
-        if stream.unsent > self._max_unsent:
+        stream, link = self._stream, self.link
+        if stream.is_streaming:
+            stream.send(data)
+        else:
+            link.send(data)
+        if link.out_size + stream.queued > self._max_unsent:
             self.close(f"{stream.unsent} bytes wait for it, {self._max_unsent} are allowed")
 
     # --- discovery

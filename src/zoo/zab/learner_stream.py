@@ -18,7 +18,9 @@ STREAM_STEP = 256 << 10
 
 
 class LearnerStream:
-    """The way out to one learner. `queued` counts the bytes behind the stream."""
+    """The way out to one learner. `queued` counts the bytes behind the stream, if there is one
+    (`is_streaming`).
+    """
 
     def __init__(self, link: PeerLink) -> None:
         self._link = link
@@ -27,10 +29,7 @@ class LearnerStream:
         self._on_end: Callable[[], None] = _nothing
         self._behind: list[bytes] = []
         self.queued = 0
-
-    @property
-    def is_streaming(self) -> bool:
-        return self._pieces is not None
+        self.is_streaming = False
 
     @property
     def unsent(self) -> int:
@@ -56,6 +55,7 @@ class LearnerStream:
         """
         assert self._pieces is None, "a stream within a stream"
         self._pieces = pieces
+        self.is_streaming = True
         self._on_step = on_step or _nothing
         self._on_end = on_end or _nothing
         self._link.on_drained = self._drained
@@ -64,6 +64,7 @@ class LearnerStream:
     def close(self) -> None:
         """Drop the stream and what waits behind it."""
         pieces, self._pieces = self._pieces, None
+        self.is_streaming = False
         self._link.on_drained = None
         self._behind.clear()
         self.queued = 0
@@ -88,6 +89,7 @@ class LearnerStream:
 
     def _end(self) -> None:
         self._pieces = None
+        self.is_streaming = False
         self._link.on_drained = None
         for data in self._behind:
             self._link.send(data)

@@ -11,6 +11,9 @@ _BARE = Struct(">iqii")
 _FIRST = Struct(">iqi")
 _NEXT = Struct(">iiqi")  # no authinfo of the one before, then the head of the next
 _NO_AUTH = b"\xff\xff\xff\xff"
+_ACK_BEGIN = Struct(">i").pack(PacketType.ACK)
+_ACK_END = b"\xff" * 8
+_ZXID = Struct(">q")
 
 
 def proposals(first: int, entries: Iterable[bytes], kind: int = PacketType.PROPOSAL) -> bytes:
@@ -50,6 +53,10 @@ def leading_acks(data: bytes) -> tuple[int, int]:
 
     Acknowledgements come in the order of the proposals, so the highest speaks for all before it.
     """
+    if data[:4] != _ACK_BEGIN:
+        return 0, 0
+    if len(data) == BARE_SIZE and data.endswith(_ACK_END):
+        return BARE_SIZE, max(0, _ZXID.unpack_from(data, 4)[0])
     ack = int(PacketType.ACK)
     size, highest = 0, 0
     whole = len(data) - len(data) % BARE_SIZE
