@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -28,17 +29,19 @@ def _show_version(context: click.Context, _param: click.Parameter, wanted: bool)
         context.exit()
 
 
+_LAZY = ("demo", "ensemble", "simulate")
+
+
 class _Lazy(click.Group):
     """Commands with modules of their own, imported when they are wanted."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), "simulate"])
+        return sorted([*super().list_commands(context), *_LAZY])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == "simulate":
-            from zoo.tools.simulate import simulate
-
-            return simulate
+        if name in _LAZY:
+            command: click.Command = getattr(import_module(f"zoo.tools.{name}"), name)
+            return command
         return super().get_command(context, name)
 
 
