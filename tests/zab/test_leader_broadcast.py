@@ -134,6 +134,7 @@ def test_sync_is_answered_behind_what_is_outstanding() -> None:
     assert two.hears() == [Packet(PacketType.SYNC, 0)]
     rig.write(b"x")
     rig.leading.sync(handler)
+    assert rig.leading.pending_answers == 1
     rig.write(b"y")
     rig.peer.flush()
     two.hears()

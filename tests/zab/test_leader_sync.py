@@ -65,6 +65,36 @@ def test_what_is_not_committed_comes_behind_new_leader_and_only_to_followers() -
         assert heard[4:] == tail
 
 
+def test_a_snapshot_before_the_leader_is_established_and_its_tail_behind() -> None:
+    history = {"committed": entries(1, 5), "tail": entries(1, 6), "floor": E1 + 4}
+    rig = Rig(FakePeer(**history, epochs=Epochs(1, 1)))  # type: ignore[arg-type]
+    two = rig.learner(2)
+    rig.peer.flush()
+    two.promises(1, E1 + 1)
+    rig.peer.flush()
+    assert two.hears()[1:] == [
+        Packet(PacketType.SNAP, E1 + 5),
+        Packet(PacketType.PROPOSAL, E1 + 6, b"1:6"),
+        Packet(PacketType.COMMIT, E1 + 6),
+        Packet(NEWLEADER, E2, CONFIG),
+    ]
+    two.acks(E2)
+    assert rig.replica.delivered == entries(1, 6)
+
+
+def test_a_long_diff_is_made_as_the_link_takes_it() -> None:
+    log = [(E1 + n, bytes(2_000)) for n in range(1, 3001)]
+    rig = Rig(FakePeer(committed=log)).established(2)
+    three = rig.learner(3)
+    three.promises(1, E1)
+    assert three.link.out_size < 5 << 20
+    heard = three.hears()
+    assert [packet.zxid for packet in heard if packet.type == PacketType.COMMIT] == [
+        zxid for zxid, _ in log
+    ]
+    assert heard[-1].type == NEWLEADER
+
+
 def test_what_is_proposed_meanwhile_comes_once_and_in_order() -> None:
     rig = Rig().established(2)
     rig.write(b"one")
