@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -39,9 +38,18 @@ class _Lazy(click.Group):
         return sorted([*super().list_commands(context), *_LAZY])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name in _LAZY:
-            command: click.Command = getattr(import_module(f"zoo.tools.{name}"), name)
-            return command
+        if name == "demo":
+            from zoo.tools.demo import demo
+
+            return demo
+        if name == "ensemble":
+            from zoo.tools.ensemble import ensemble
+
+            return ensemble
+        if name == "simulate":
+            from zoo.tools.simulate import simulate
+
+            return simulate
         return super().get_command(context, name)
 
 
