@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from zoo.tools.cli import main
@@ -21,7 +22,7 @@ def test_no_money_is_lost_when_leaders_die(tmp_path: Path) -> None:
     assert int(last[1]) > 0
 
 
-def test_a_silence_is_measured_from_the_kill_on(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_silence_is_measured_from_the_kill_on(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = Progress()
     for moment in (1.0, 2.0, 2.1, 2.4, 2.5):
         monkeypatch.setattr("zoo.tools.demo.time.monotonic", lambda moment=moment: moment)
