@@ -199,6 +199,8 @@ class Writes:
             self._check_quota(path, len(blob) - 4, 1)
         owner = 0
         if mode.ephemeral and op in _CREATES:
+            if requester.session.is_local:  # it ends without a transaction
+                raise KeeperError(Code.SESSIONEXPIRED)
             owner = requester.session_id
         elif op == _CREATE_CONTAINER:
             owner = ephemeral.CONTAINER_OWNER

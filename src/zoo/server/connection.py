@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from zoo.errors import Code, KeeperError, ProtocolViolation
 from zoo.jute.client_records import AuthPacket, SetSASLResponse
 from zoo.jute.codec import JuteError
-from zoo.jute.constants import PING_XID, KeeperState
+from zoo.jute.constants import PING_XID
 from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
 from zoo.pipeline.plain_writes import PlainWrite
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.reads import READS
-from zoo.pipeline.replies import REPLY, REPLY_SIZE, pack_reply, reply_frame
+from zoo.pipeline.replies import REPLY, REPLY_SIZE, event_frame, pack_reply, reply_frame
 from zoo.server.handshake import Handshake
 from zoo.server.input_buffer import InputBuffer
 from zoo.server.stats import ConnectionStats
@@ -50,8 +50,6 @@ log = logging.getLogger(__name__)
 
 REQUEST = Struct(">iii")  # frame length, xid, operation
 PATH_LENGTH = Struct(">i")
-EVENT = Struct(">iiqiiii")  # frame length, -1, zxid, 0, event type, state, path length
-_EVENT_SIZE = EVENT.size - 4
 
 unpack_request = REQUEST.unpack_from
 unpack_length = PATH_LENGTH.unpack_from
@@ -59,7 +57,6 @@ unpack_length = PATH_LENGTH.unpack_from
 GET_DATA, EXISTS = int(Op.getData), int(Op.exists)
 FAST_READS = (GET_DATA, EXISTS)
 AUTH, CLOSE_SESSION, PING = int(Op.auth), int(Op.closeSession), int(Op.ping)
-SYNC_CONNECTED = int(KeeperState.SYNC_CONNECTED)
 
 MAX_BACKLOG = 16 << 20
 """Bytes made for one client alone that may wait for it to read."""
@@ -219,7 +216,7 @@ class ClientConnection:
             self._write(xid, op, payload)
         elif op == AUTH:
             self._auth(xid, payload)
-        elif op == CLOSE_SESSION:
+        elif op == CLOSE_SESSION and not self.session.is_local:
             self.core.add_outstanding(self, self.core.writing.close_session(self, xid))
         elif self.session.closing or self.session.owner is not self:
             self._session_gone(xid)
@@ -243,8 +240,10 @@ class ClientConnection:
             log.info("%s: undecodable request %d: %s", self.peer, op, error)
             # Refused without a transaction, so the refusal only has to keep its place in the order.
             self._refuse(xid, Code.MARSHALLINGERROR)
-            return
-        self.core.add_outstanding(self, proposal)
+        except KeeperError as refusal:
+            self._refuse(xid, refusal.code)
+        else:
+            self.core.add_outstanding(self, proposal)
 
     def _refuse(self, xid: int, code: int) -> None:
         if self.waiting:
@@ -282,6 +281,8 @@ class ClientConnection:
         elif op == Op.sasl:
             # A server without SASL configured says yes to everything and grants nothing.
             self.reply(xid, 0, 0, encode(SetSASLResponse(None)))
+        elif op == CLOSE_SESSION:
+            core.local_sessions.close(self, xid)
         elif op == _REFUSED:
             self.reply(xid, zxid, unpack_length(payload)[0], b"")
         else:
@@ -401,9 +402,9 @@ class ClientConnection:
         """Tell of a watch event, unless this client may not read the znode (CVE-2024-23944)."""
         if acl is not OPEN_ACL and not self.core.access.permits(self, acl, 1, path):
             return
-        size = len(path)
-        self.core.stats.metrics.watch_bytes.value += EVENT.size + size
-        self.send(EVENT.pack(_EVENT_SIZE + size, -1, zxid, 0, event, SYNC_CONNECTED, size) + path)
+        frame = event_frame(event, path, zxid)
+        self.core.stats.metrics.watch_bytes.value += len(frame)
+        self.send(frame)
 
     # --- towards the driver
 

@@ -30,6 +30,7 @@ from zoo.pipeline.replies import REPLY
 from zoo.pipeline.writes import Writes
 from zoo.server.access import Access
 from zoo.server.connection import ClientConnection
+from zoo.server.local_sessions import LocalSessions
 from zoo.server.metrics import ServerMetrics
 from zoo.server.reaper import Reaper
 from zoo.server.snapshot_pace import SnapshotPace
@@ -107,6 +108,8 @@ class ServerCore:
         self.mode = "standalone"
         self.ensemble: Callable[[int], EnsembleFacts] | None = None
         self.writing: Writing = Deciding(self)
+        self.local_sessions = LocalSessions(self)
+        self.opens_local = False
         self._stand_on(tree, self.role)
         self.ids = SessionIds(_SERVER_ID, wall_ms)
         self.stats = ServerStats(now_ms, ServerMetrics())
@@ -160,6 +163,7 @@ class ServerCore:
             self.plain_writes = self._plain_writes
         self.sessions.restart_clocks(self.now_ms)
         self.session_clock = self.sessions.clock
+        self.local_sessions.restart_clocks()
 
     def stop_serving(self) -> None:
         """Drop the clients, and forget what is prepared and not committed."""
@@ -194,6 +198,8 @@ class ServerCore:
         self.now_ms = now_ms
         self.wall_ms = self.prep.wall_ms = wall_ms
         self.session_clock = self.sessions.advance(now_ms)
+        if self.opens_local:
+            self.local_sessions.advance(now_ms)
 
     def tick(self) -> None:
         """Now and then: expire sessions, reap containers, drop connections that never said who they
@@ -201,6 +207,8 @@ class ServerCore:
         """
         for connection in self._throttled:
             connection.session.seen = self.session_clock  # we do not listen: no fault of the client
+        if self.opens_local and self.is_serving:
+            self.local_sessions.expire()
         if self.writing.decides:
             self._expire()
             for path in self.reaper.due(self.now_ms, self.wall_ms):
@@ -278,14 +286,13 @@ class ServerCore:
         connection.session_id = session.id
         self.attached[session.id] = connection
 
-    def take_over(self, connection: ClientConnection, session: Session, timeout: int) -> None:
+    def take_over(self, connection: ClientConnection, session: Session) -> None:
         """Serve a session that was taken up again on this connection and on no other."""
         previous = self.attached.get(session.id)
         if previous is not None:
             text = "session 0x%x moves from %s to %s"
             log.info(text, session.id & (1 << 64) - 1, previous.peer, connection.peer)
             previous.abort()
-        self.sessions.track(session.id, timeout)
         self.attach(connection, session)
 
     def once_settled(self, connection: ClientConnection) -> None:

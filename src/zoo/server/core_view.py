@@ -83,7 +83,7 @@ class CoreView:
         return len(self._core.sessions)
 
     def local_session_count(self) -> int:
-        return 0
+        return len(self._core.local_sessions)
 
     def global_sessions(self) -> Iterable[tuple[int, int]]:
         return self._core.committed_sessions()

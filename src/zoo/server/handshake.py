@@ -20,6 +20,7 @@ from zoo.jute.client_records import ConnectRequest, ConnectResponse
 from zoo.jute.codec import Reader
 from zoo.jute.schema import decode, encode
 from zoo.server import four_letter_words, hello
+from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.hello import Hello
 from zoo.session.ids import NO_PASSWORD, password, password_matches
 from zoo.session.tracker import negotiate
@@ -37,11 +38,11 @@ MAX_CONNECT_REQUEST = 1024
 class Handshake:
     """The state of one connection until its session is established."""
 
-    __slots__ = ("_asked_read_only", "_connection", "timeout")
+    __slots__ = ("_connection", "accepts_read_only", "timeout")
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self._asked_read_only: bool | None = None
+        self.accepts_read_only: bool | None = None
         self.timeout = 0
 
     def receive(self, buf: bytes) -> bytes:
@@ -87,7 +88,7 @@ class Handshake:
 
     def _connect(self, request: ConnectRequest) -> None:
         connection, core = self._connection, self._connection.core
-        self._asked_read_only = request.read_only
+        self.accepts_read_only = request.read_only
         core.stats.packets_received += 1
         core.stats.metrics.connection_request_count.value += 1
         if not core.is_serving:
@@ -130,6 +131,8 @@ class Handshake:
 
     def _respond(self, timeout: int, session_id: int, secret: bytes) -> None:
         # A client of before 3.4 sends no read-only byte and must not be sent one.
-        read_only = None if self._asked_read_only is None else False
+        read_only = None
+        if self.accepts_read_only is not None:
+            read_only = self._connection.core.mode == READ_ONLY_MODE
         body = encode(ConnectResponse(0, timeout, session_id, secret, read_only))
         self._connection.send(LENGTH.pack(len(body)) + body)

@@ -29,6 +29,7 @@ from zoo.jute.schema import decode
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.replies import reply_frame
 from zoo.pipeline.txn_replies import answer
+from zoo.server.local_sessions import needs_global
 from zoo.tree.replay import Replayed, replay
 from zoo.zab.replica import Learning
 
@@ -96,10 +97,14 @@ class Forwarding:
         return Forwarded(cxid, op, self._last_logged(), self._core.now_ms)
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Forwarded:
-        """Forward a client's write or sync. Raises JuteError."""
+        """Forward a client's write or sync. Raises JuteError, and KeeperError for what a local
+        session may not do.
+        """
         record = _REQUESTS[op]
         if record is not None:  # a multi, decodable or not, has a zxid of its own in any case
             decode(record, payload)
+        if connection.session.is_local and needs_global(op, payload):
+            self._upgrade(connection)
         forwarded = self._forwarded(xid, op)
         if op == _SYNC:
             forwarded.reply = self._core.reads.sync(connection, payload)
@@ -107,16 +112,28 @@ class Forwarding:
         self._learner.forward(connection.session_id, xid, op, payload, connection.identities)
         return forwarded
 
+    def _upgrade(self, connection: ClientConnection) -> None:
+        """Have the leader make a local session a global one, ahead of what needs that."""
+        session = connection.session
+        self._core.local_sessions.upgraded(session)
+        self._open(connection, session.id, session.timeout)
+
+    def _open(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        payload = _pack_timeout(timeout)
+        self._learner.forward(session_id, 0, _CREATE_SESSION, payload, connection.identities)
+
     def open_session(self, connection: ClientConnection, timeout: int) -> None:
         core = self._core
+        if core.opens_local:
+            core.local_sessions.open(connection, timeout)
+            return
         session_id = core.ids.next(core.sessions)
         forwarded = self._forwarded(0, _CREATE_SESSION)
         forwarded.opens = connection.session_id = session_id
         core.attached[session_id] = connection
         connection.waiting.append(forwarded)
         core.outstanding += 1
-        payload = _pack_timeout(timeout)
-        self._learner.forward(session_id, 0, _CREATE_SESSION, payload, connection.identities)
+        self._open(connection, session_id, timeout)
 
     def close_session(self, connection: ClientConnection, xid: int) -> Forwarded:
         session_id = connection.session_id
@@ -127,6 +144,9 @@ class Forwarding:
 
     def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
         """Ask the leader whether the session lives; the password has proved whose it is."""
+        if session_id in self._core.local_sessions:
+            self._core.local_sessions.take_up(connection, session_id, timeout)
+            return
         asking = self._revalidating.get(session_id)
         if asking is not None:
             asking.abort()
@@ -160,6 +180,10 @@ class Forwarding:
                 return
         if done.closes:
             connection.close()
+        elif done.opens is not None and connection.session.id == session_id:
+            session = core.sessions.get(session_id)
+            assert session is not None
+            core.attach(connection, session)  # it was a local one
 
     def _answer(self, connection: ClientConnection, item: Forwarded, done: Replayed) -> None:
         core = self._core
@@ -208,7 +232,8 @@ class Forwarding:
         elif session is None:  # its createSession has not come to us yet: it must try again
             connection.abort()
         else:
-            core.take_over(connection, session, connection.handshake.timeout)
+            core.sessions.track(session_id, connection.handshake.timeout)
+            core.take_over(connection, session)
             connection.handshake.established()
 
     def touched(self) -> list[tuple[int, int]]:
@@ -217,5 +242,7 @@ class Forwarding:
         return [
             (session_id, connection.session.timeout)
             for session_id, connection in self._core.attached.items()
-            if connection.session.seen >= since and connection.session.id == session_id
+            if connection.session.seen >= since
+            and connection.session.id == session_id
+            and not connection.session.is_local
         ]

@@ -25,9 +25,10 @@ from zoo.persistence.snapshot_stream import StreamDecoder
 from zoo.server import remote
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore
+from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.learning import Forwarding, apply
 from zoo.server.view import EnsembleFacts, LeaderFacts
-from zoo.server.writing import Deciding
+from zoo.server.writing import Deciding, ReadOnly
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
 from zoo.zab.log_queue import LogQueue
@@ -39,6 +40,7 @@ from zoo.zab.vote import ServerState
 log = logging.getLogger(__name__)
 
 _SYNC = int(Op.sync)
+READ_ONLY_AFTER_MS = 2000
 _NO_SIZES = -1, -1, -1
 
 
@@ -83,7 +85,10 @@ class Member:
         self._forwarding: Forwarding | None = None
         self.expects_digests = True
         """False after a snapshot that may be of Java's, until trees agree."""
+        self._reads_only = False
+        self._looking_since: int | None = None
         core.ensemble = self.facts
+        core.opens_local = core.config.local_sessions_enabled
         core.ids = SessionIds(my_id, core.wall_ms)
         core.stop_serving()
         self._show_configuration()
@@ -102,6 +107,32 @@ class Member:
     def tick(self) -> None:
         self.core.tick()
         self.peer.tick(self.core.now_ms)
+        if self.core.config.read_only_mode_enabled:
+            self._consider_read_only()
+
+    def _consider_read_only(self) -> None:
+        """Who has looked for a leader in vain for a while serves reads meanwhile."""
+        core = self.core
+        if self.peer.state is not ServerState.LOOKING:
+            self._looking_since = None
+            self._end_read_only()
+        elif self._looking_since is None:
+            self._looking_since = core.now_ms
+        elif not core.is_serving:
+            patience = max(READ_ONLY_AFTER_MS, core.config.tick_time_ms)
+            if core.now_ms - self._looking_since >= patience:
+                log.info("no leader for %d ms: serving reads alone", patience)
+                core.opens_local = self._reads_only = True
+                core.mode = READ_ONLY_MODE
+                core.serve(ReadOnly(core), None)
+
+    def _end_read_only(self) -> None:
+        if self._reads_only:
+            self._reads_only = False
+            core = self.core
+            core.stop_serving()
+            core.local_sessions.clear()
+            core.opens_local = core.config.local_sessions_enabled
 
     def connect(self, peer: str, ip: str) -> ClientConnection:
         """Admit a client connection. Raises TooManyConnections."""
@@ -141,12 +172,14 @@ class Member:
     def snapshot_due(self, rested: bool = True) -> bool:
         """Only committed state, and nothing that a leader may take back, goes into a snapshot."""
         core = self.core
-        return core.is_serving and not core.tree.is_being_read and core.snapshot_due(rested)
+        has_role = core.is_serving and not self._reads_only
+        return has_role and not core.tree.is_being_read and core.snapshot_due(rested)
 
     def replace_state(self, tree: DataTree, sessions: dict[int, int]) -> None:
         """Another state takes the place of this one: a leader's, or what the disk holds after the
         log was cut. `tree` tells of changes through `core.notify`.
         """
+        self._end_read_only()
         assert not self.core.is_serving
         self.core.replace_state(tree, sessions)
         self._show_configuration()
@@ -194,6 +227,7 @@ class Member:
         return self.core.tree.last_zxid
 
     def deliver(self, zxid: int, entry: bytes) -> None:
+        self._end_read_only()
         try:
             done = apply(self.core, entry)
         except JuteError as error:
@@ -220,6 +254,7 @@ class Member:
     # --- Replica: a role begins and ends
 
     def start_leading(self, leader: Leading) -> None:
+        self._end_read_only()
         core = self.core
         self._leader = leader
         self._led_since_ms = core.now_ms
@@ -229,6 +264,7 @@ class Member:
         log.info("leading with zxid 0x%x and %d sessions", self.last_zxid, len(core.sessions))
 
     def start_learning(self, learner: Learning) -> None:
+        self._end_read_only()
         core = self.core
         self._forwarding = Forwarding(core, learner, lambda: self.peer.log.appended)
         core.serve(self._forwarding, None)

@@ -86,6 +86,9 @@ def request(
     if op == _CLOSE_SESSION:
         core.close_session(remote, session_id, cxid)
         return
+    if session is None and _may_be_local(core, session_id):
+        session = Session(session_id, 0, 0)
+        session.is_local = True
     if session is not None:
         if session.owner is None:  # nobody has told a new leader yet who serves it
             session.owner = remote
@@ -95,6 +98,11 @@ def request(
         _take_plain(core, remote, cxid, op, payload) or _prepare(core, remote, cxid, op, payload)
     )
     remote.session = _EXPIRED
+
+
+def _may_be_local(core: ServerCore, session_id: int) -> bool:
+    """Is it perhaps a session that its learner alone knows? One of ours would be known to us."""
+    return core.opens_local and session_id >> 56 & 0xFF != core.ids.server_id
 
 
 def _take_plain(

@@ -11,7 +11,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from zoo.jute.operations import CLIENT_WRITES
+from zoo.errors import Code, KeeperError
+from zoo.jute.operations import CLIENT_WRITES, Op
+from zoo.server.local_sessions import needs_global
+from zoo.session.tracker import Session
 
 if TYPE_CHECKING:
     from zoo.server.connection import ClientConnection
@@ -63,12 +66,25 @@ class Deciding:
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         core = self._core
+        session = connection.session
+        if session.is_local and needs_global(op, payload):
+            self._upgrade(connection, session)
         proposal = core.prep.prepare(connection, xid, op, payload)
         core.proposals.append(proposal)
         return proposal
 
+    def _upgrade(self, connection: ClientConnection, session: Session) -> None:
+        """Make a local session a global one, ahead of what needs that."""
+        core = self._core
+        core.local_sessions.upgraded(session)
+        core.attach(connection, core.sessions.track(session.id, session.timeout))
+        core.proposals.append(core.prep.open_session(None, session.id, session.timeout))
+
     def open_session(self, connection: ClientConnection, timeout: int) -> None:
         core = self._core
+        if core.opens_local:
+            core.local_sessions.open(connection, timeout)
+            return
         session_id = core.ids.next(core.sessions)
         core.attach(connection, core.sessions.track(session_id, timeout))
         proposal = core.prep.open_session(connection, session_id, timeout)
@@ -82,15 +98,66 @@ class Deciding:
     def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
         core, handshake = self._core, connection.handshake
         assert handshake is not None
+        if session_id in core.local_sessions:
+            core.local_sessions.take_up(connection, session_id, timeout)
+            return
         session = core.sessions.get(session_id)
         if session is None or session.closing:
             handshake.refuse("there is no", session_id)
             return
-        core.take_over(connection, session, timeout)
+        core.sessions.track(session_id, timeout)
+        core.take_over(connection, session)
         core.once_settled(connection)
 
     def forgotten(self, connection: ClientConnection) -> None:
         """What it has asked for still commits."""
+
+
+class ReadOnly:
+    """No part in the ensemble, but reads are served to clients that accept it: what is shown may be
+    outdated, and nothing can be changed. Their sessions are local, and end with this.
+    """
+
+    decides = False
+    takes = CLIENT_WRITES | {int(Op.sync)}
+
+    def __init__(self, core: ServerCore) -> None:
+        self._core = core
+
+    def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
+        raise KeeperError(Code.NOTREADONLY)
+
+    def open_session(self, connection: ClientConnection, timeout: int) -> None:
+        if self._accepts(connection):
+            self._core.local_sessions.open(connection, timeout)
+
+    def close_session(self, connection: ClientConnection, xid: int) -> Any:
+        raise AssertionError(f"{connection} has a global session while reads alone are served")
+
+    def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        core, handshake = self._core, connection.handshake
+        assert handshake is not None
+        if not self._accepts(connection):
+            return
+        if session_id in core.local_sessions:
+            core.local_sessions.take_up(connection, session_id, timeout)
+        elif session_id in core.sessions:
+            # Only the ensemble can say whether it lives; its client had better find that.
+            log.info("%s: refused with a global session, only reads are served", connection.peer)
+            connection.abort()
+        else:
+            handshake.refuse("there is no", session_id)
+
+    def _accepts(self, connection: ClientConnection) -> bool:
+        assert connection.handshake is not None
+        if connection.handshake.accepts_read_only:
+            return True
+        log.info("%s: refused, only reads are served and it wants more", connection.peer)
+        connection.abort()
+        return False
+
+    def forgotten(self, connection: ClientConnection) -> None:
+        """It cannot have asked for anything."""
 
 
 class NotServing:

@@ -39,12 +39,13 @@ def initial_session_id(server_id: int, now_ms: int) -> int:
 class SessionIds:
     """Hands out session ids in ascending order, from one start of one server."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_next", "server_id")
 
     def __init__(self, server_id: int, now_ms: int) -> None:
         """`server_id` 0..254, `now_ms` any clock in ms. Raises ValueError for other server ids."""
         if not 0 <= server_id <= MAX_SERVER_ID:
             raise ValueError(f"server id {server_id} is not in 0..{MAX_SERVER_ID}: TTLs use 255")
+        self.server_id = server_id
         self._next = initial_session_id(server_id, now_ms)
 
     def next(self, taken: Container[int] = ()) -> int:

@@ -41,7 +41,7 @@ def _hex(session_id: int) -> str:
 class Session:
     """One session. `seen` is on the session clock and is stored by whoever hears the client."""
 
-    __slots__ = ("closing", "due", "id", "owner", "seen", "timeout")
+    __slots__ = ("closing", "due", "id", "is_local", "owner", "seen", "timeout")
 
     def __init__(self, session_id: int, timeout: int, seen: int) -> None:
         self.id = session_id
@@ -50,6 +50,7 @@ class Session:
         self.due = 0  # the bucket it lies in; 0: in none
         self.owner: object | None = None  # the connection that serves it
         self.closing = False
+        self.is_local = False  # known to this server alone
 
     def __repr__(self) -> str:
         return f"Session({_hex(self.id)}, timeout={self.timeout})"
