@@ -42,6 +42,9 @@ class Server:
         end.link.owner = Notes()
         self.accepted_ends.append(end)
 
+    def begin_turn(self) -> None:
+        """Its links do not want to know the time."""
+
     def settle(self) -> None:
         dirty, self.dirty[:] = list(self.dirty), []
         for link in dirty:

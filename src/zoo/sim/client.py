@@ -143,12 +143,6 @@ class SimClient:
         elif self._link is not None:
             self._link.break_both()
 
-    def unstick(self) -> None:
-        """The net is whole again."""
-        if self._link is not None:
-            self._link.to_server.unstick()
-            self._link.to_client.unstick()
-
     def fall_silent(self) -> None:
         """Stay connected and do nothing more, until the server ends the session."""
         self.state = State.SILENT

@@ -151,6 +151,7 @@ class ClusterWorld:
             self.trace,
         )
         self.faults.on_strike = self._disturbed
+        self._links: list[Link] = []
         self.clients: list[SimClient] = []
         self.workloads: list[Workload] = []
         for number in range(one.clients):
@@ -253,6 +254,7 @@ class ClusterWorld:
         host, sid = client.name, server.sid
         link.to_server.is_open = lambda: self.reach.is_open(host, sid)
         link.to_client.is_open = lambda: self.reach.is_open(sid, host)
+        self._links.append(link)
         if not server.has_power or not (link.to_server.is_open() and link.to_client.is_open()):
             end.is_dead = True
             self.schedule.after(client.rng.randint(*_GIVE_UP), link.break_both)
@@ -261,8 +263,9 @@ class ClusterWorld:
         return link
 
     def _opened(self) -> None:
-        for client in self.clients:
-            client.unstick()
+        self._links = [link for link in self._links if not link.is_over]
+        for link in self._links:
+            link.unstick()
 
     def _disturbed(self) -> None:
         until = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
@@ -322,7 +325,8 @@ class ClusterWorld:
         def served() -> bool:
             return all(client.answered > before[client] for client in self.clients)
 
-        for client in self.clients:
+        for workload, client in zip(self.workloads, self.clients, strict=True):
+            workload.is_calm = True
             if client.state is State.SILENT:
                 client.hang_up()
         self._wait(30 * SECOND + 4 * limits, served)

@@ -14,6 +14,8 @@ from zoo.sim.prefixes import Prefix
 from zoo.zab.packets import Packet, PacketType
 
 _HEADER = Struct(">qi")
+_TYPE = slice(28, 32)
+_ERROR = b"\xff\xff\xff\xff"
 
 
 class Durable(ClusterChecker):
@@ -214,8 +216,8 @@ class ClientOrder(ClusterChecker):
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         session_id, cxid = _HEADER.unpack_from(prefix.entry)
-        if not session_id or not cxid:
-            return
+        if not session_id or not cxid or prefix.entry[_TYPE] == _ERROR:
+            return  # a request that comes late, over another server, is refused
         last = self._last.get(session_id, 0)
         if cxid <= last:
             self.violated(f"{prefix}: request {cxid} of session {session_id:x} after {last}")

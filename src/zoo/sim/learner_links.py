@@ -46,6 +46,10 @@ class LinkHost(Protocol):
         """Somebody has connected to the quorum port."""
         ...
 
+    def begin_turn(self) -> None:
+        """Something is about to go into the peer: let it know what time it is."""
+        ...
+
     def settle(self) -> None:
         """Something has gone into the peer: carry out what it wants."""
         ...
@@ -160,6 +164,7 @@ class End:
         inbox, self._inbox = self._inbox, []
         if self.is_gone:
             return
+        self.host.begin_turn()
         data = b"".join([piece for piece in inbox if piece is not None])
         sender = self.other
         sender.in_flight -= len(data)
@@ -173,6 +178,7 @@ class End:
 
     def _flush_rest(self) -> None:
         if self._unsent and not self.is_gone:
+            self.host.begin_turn()
             self.flush()
             self.host.settle()
 
@@ -192,6 +198,7 @@ class End:
         self.host.later(delay, self._broken_turn)
 
     def _broken_turn(self) -> None:
+        self.host.begin_turn()
         self._broken()
         self.host.settle()
 

@@ -116,6 +116,16 @@ class Link:
         """Bytes that the server may send now."""
         return WINDOW - self.to_client.in_flight
 
+    @property
+    def is_over(self) -> bool:
+        """Nothing can arrive any more."""
+        return self.to_server.is_cut and self.to_client.is_cut
+
+    def unstick(self) -> None:
+        """The net is whole again."""
+        self.to_server.unstick()
+        self.to_client.unstick()
+
     def break_both(self) -> None:
         """Both ends learn of it, a little later."""
         if self.is_broken:

@@ -66,6 +66,8 @@ class Workload:
         self.rng = rng
         self.number = number
         self.stopped = False
+        self.is_calm = False
+        """Only ask; neither hang up nor fall silent."""
         self.pause_us = rng.choice((5_000, 20_000, 60_000))
         self.saved: WatchBook | None = None
         self._names = [name for name, _ in _WRITES + _READS]
@@ -94,7 +96,7 @@ class Workload:
         client, rng = self.client, self.rng
         if self.stopped or turn != self._turn or client.state is not State.CONNECTED:
             return
-        choice = rng.random()
+        choice = rng.random() if not self.is_calm else 1.0
         if choice < 0.004:
             client.hang_up()
         elif choice < 0.007:
