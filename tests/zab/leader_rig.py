@@ -14,6 +14,7 @@ from zoo.zab.leader import Leader, Phase
 from zoo.zab.link import PeerLink
 from zoo.zab.log_queue import LogQueue
 from zoo.zab.packets import (
+    EXACT_CUT,
     SNAPSHOT_END,
     Packet,
     PacketType,
@@ -24,6 +25,7 @@ from zoo.zab.packets import (
 )
 from zoo.zab.quorum import Majority, QuorumVerifier
 from zoo.zab.replica import InstallTarget, Leading, SnapshotStream
+from zoo.zab.request_runs import each_request
 
 TICK_MS = 100
 SNAPSHOT = b"all of the state"
@@ -98,6 +100,12 @@ class FakeReplica:
         identities: Sequence[Id],
     ) -> None:
         self.calls.append(("request", learner.sid, session_id, cxid, op, payload, identities))
+
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None:
+        for each in each_request(frames):
+            self.request(learner, session_id, *each, identities)
 
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
         self.calls.append(("revalidate", learner.sid, session_id, timeout))
@@ -183,8 +191,11 @@ class FakePeer:
 class FakeLearner:
     """The other end of a link. `taken` keeps what it read, `sent_all` false reads nothing."""
 
-    def __init__(self, peer: FakePeer, sid: int, observer: bool = False) -> None:
+    def __init__(
+        self, peer: FakePeer, sid: int, observer: bool = False, is_java: bool = False
+    ) -> None:
         self.peer = peer
+        self.is_java = is_java
         self.sid = sid
         self.observer = observer
         self.link = PeerLink(f"host of {sid}", peer.dirty)
@@ -202,7 +213,7 @@ class FakeLearner:
     def introduces(self, accepted: int = 0, config_version: int = 0) -> None:
         kind = PacketType.OBSERVERINFO if self.observer else PacketType.FOLLOWERINFO
         info = encode(LearnerInfo(self.sid, 0x10000, config_version))
-        self.says(with_data(kind, accepted << 32, info))
+        self.says(with_data(kind, accepted << 32, info + (b"" if self.is_java else EXACT_CUT)))
 
     def promises(self, current: int, last_zxid: int) -> None:
         data = current.to_bytes(4, "big", signed=True)
@@ -260,9 +271,11 @@ class Rig:
         assert self.replica.leading is not None
         return self.replica.leading
 
-    def learner(self, sid: int, observer: bool = False, accepted: int = 0) -> FakeLearner:
+    def learner(
+        self, sid: int, observer: bool = False, accepted: int = 0, is_java: bool = False
+    ) -> FakeLearner:
         """A learner that has introduced itself."""
-        learner = self.learners[sid] = FakeLearner(self.peer, sid, observer)
+        learner = self.learners[sid] = FakeLearner(self.peer, sid, observer, is_java)
         learner.introduces(accepted)
         return learner
 

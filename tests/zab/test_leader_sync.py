@@ -46,6 +46,15 @@ def test_a_deposed_leader_is_cut_back_and_gets_what_came_since() -> None:
     ]
 
 
+def test_a_deposed_java_leader_gets_a_snapshot_that_supersedes_what_it_may_keep() -> None:
+    history = entries(1, 1, 2) + entries(3, 1, 2)
+    rig = Rig(FakePeer(committed=history, epochs=Epochs(3, 3))).established(2)
+    for theirs, kind in ((E1 + 7, "SNAP"), ((3 << 32) + 7, "TRUNC"), (E1 + 2, "DIFF")):
+        three = rig.learner(3, is_java=True)
+        three.promises(1, theirs)
+        assert three.kinds()[1] == kind
+
+
 def test_what_is_not_committed_comes_behind_new_leader_and_only_to_followers() -> None:
     rig = Rig().established(2)
     rig.write(b"one", b"two")

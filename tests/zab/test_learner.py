@@ -37,6 +37,7 @@ def test_it_introduces_itself_with_its_accepted_epoch() -> None:
     (packet,) = rig.said()
     assert (packet.type, packet.zxid) == (PacketType.FOLLOWERINFO, 4 << 32)
     assert decode(LearnerInfo, Reader(packet.data or b"")) == LearnerInfo(2, 0x10000, 0)
+    assert (packet.data or b"").endswith(b"zoo1")
 
 
 def test_a_leader_that_does_not_answer_is_dialled_again_soon_and_given_up_after_a_while() -> None:

@@ -50,6 +50,23 @@ def test_where_a_learner_stands(theirs: int, plan: SyncPlan) -> None:
     assert plan_sync(known(*WINDOW, floor=E1 + 3), E3 + 2, theirs) == plan
 
 
+@pytest.mark.parametrize(
+    ("theirs", "kind"),
+    [
+        (E1 + 6, SNAP),
+        (E2 + 9, SNAP),
+        (E3 + 3, TRUNC),
+        (E5 + 1, TRUNC),
+        (E1 + 5, DIFF),
+        (E2, DIFF),
+        (E3 + 2, DIFF),
+    ],
+)
+def test_a_java_learner_is_cut_only_where_nothing_else_helps(theirs: int, kind: PacketType) -> None:
+    plan = plan_sync(known(*WINDOW, floor=E1 + 3), E3 + 2, theirs, cuts_exactly=False)
+    assert plan.kind is kind
+
+
 def test_what_an_established_leader_has_not_committed_is_no_history_yet() -> None:
     history = known(*WINDOW, floor=E1 + 3)
     assert plan_sync(history, E3 + 1, E3 + 2) == SyncPlan(TRUNC, E3 + 1, E3 + 1)

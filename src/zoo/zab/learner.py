@@ -28,6 +28,7 @@ from zoo.zab.learner_log import LearnerLog
 from zoo.zab.learner_sync import StartOver, SyncContext, Synchronisation
 from zoo.zab.link import PeerLink
 from zoo.zab.packets import (
+    EXACT_CUT,
     LEARNER_PROTOCOL,
     Packet,
     PacketType,
@@ -36,6 +37,7 @@ from zoo.zab.packets import (
     parse_packet,
     with_data,
 )
+from zoo.zab.request_runs import request_run
 from zoo.zab.sync_plan import NO_HISTORY
 
 log = logging.getLogger(__name__)
@@ -126,7 +128,7 @@ class Learner:
         link.owner = self
         info = LearnerInfo(self._context.my_id, LEARNER_PROTOCOL, self._context.config_version)
         zxid = self._context.epochs.accepted << 32
-        self._send(with_data(self.introduction, zxid, encode(info)))
+        self._send(with_data(self.introduction, zxid, encode(info) + EXACT_CUT))
 
     def _dial(self) -> None:
         self.next_due = None
@@ -378,6 +380,13 @@ class Learner:
         assert self.phase is Phase.BROADCAST, f"a request in phase {self.phase.value}"
         data = _REQUEST.pack(session_id, cxid, op) + payload
         self._send(encode_packet(Packet(PacketType.REQUEST, _NO_ZXID, data, list(identities))))
+
+    def forward_run(
+        self, session_id: int, requests: Sequence[bytes], identities: Sequence[Id]
+    ) -> None:
+        """`forward` of several writes of one client, each as xid, operation and body."""
+        assert self.phase is Phase.BROADCAST, f"requests in phase {self.phase.value}"
+        self._send(request_run(session_id, requests, identities))
 
     def revalidate(self, session_id: int, timeout: int) -> None:
         """Ask the leader whether a session lives; `Replica.revalidated` brings the answer."""

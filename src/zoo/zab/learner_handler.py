@@ -25,6 +25,7 @@ from zoo.zab.learner_stream import LearnerStream
 from zoo.zab.link import PeerLink
 from zoo.zab.packet_runs import committed_proposals, leading_acks, proposals
 from zoo.zab.packets import (
+    EXACT_CUT,
     LEARNER_PROTOCOL,
     SNAPSHOT_END,
     Packet,
@@ -34,6 +35,7 @@ from zoo.zab.packets import (
     with_data,
 )
 from zoo.zab.replica import SnapshotStream
+from zoo.zab.request_runs import run_from
 from zoo.zab.sync_plan import SyncPlan, plan_sync
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,7 @@ class LearnerHandler:
         self.last_zxid = -1
         self.acked = 0
         self.heard_ms = master.context.now_ms
+        self._cuts_exactly = False
         self.has_snapshot = False
         """A snapshot is being sent to it."""
         self._stream = LearnerStream(link)
@@ -134,7 +137,6 @@ class LearnerHandler:
                 PacketType.ACK: self._ack,
                 PacketType.PING: self._ping,
                 PacketType.REVALIDATE: self._revalidate,
-                PacketType.REQUEST: self._request,
             },
         }
         link.owner = self
@@ -164,7 +166,11 @@ class LearnerHandler:
                 parsed = parse_packet(data, pos, self._max_data)
                 if parsed is None:
                     return data[pos:]
-                packet, pos = parsed
+                packet, end = parsed
+                if packet.type == PacketType.REQUEST and self.phase is HandlerPhase.BROADCAST:
+                    pos = self._requests(packet, data, pos, end)
+                    continue
+                pos = end
                 handle = self._expected.get(self.phase, {}).get(packet.type)
                 if handle is None:
                     raise ProtocolViolation(f"type {packet.type} in phase {self.phase.name}")
@@ -224,6 +230,7 @@ class LearnerHandler:
             (configuration,) = _CONFIG_VERSION.unpack_from(data, _LEARNER.size)
             if configuration > self._context.config_version:
                 raise ProtocolViolation(f"it has a later configuration, 0x{configuration:x}")
+        self._cuts_exactly = data[_LEARNER.size + _CONFIG_VERSION.size :] == EXACT_CUT
         self.is_observer = packet.type == PacketType.OBSERVERINFO
         self.accepted_epoch = packet.zxid >> 32
         self.phase = HandlerPhase.EPOCH
@@ -248,7 +255,7 @@ class LearnerHandler:
     def synchronise(self) -> None:
         """A quorum has promised: send what the learner lacks."""
         history, end = self._context.history, self.master.history_end
-        plan = plan_sync(history, end, self.last_zxid)
+        plan = plan_sync(history, end, self.last_zxid, self._cuts_exactly)
         if plan.kind is PacketType.SNAP:
             self.master.wants_snapshot(self)
             return
@@ -334,13 +341,19 @@ class LearnerHandler:
             raise ProtocolViolation("REVALIDATE without a session")
         self.master.revalidate(self, *_SESSION.unpack_from(packet.data))
 
-    def _request(self, packet: Packet) -> None:
+    def _requests(self, packet: Packet, buf: bytes, begin: int, end: int) -> int:
+        """A REQUEST, and those of the same client right behind it; returns where they end."""
         data = packet.data
         if data is None or len(data) < _REQUEST.size:
             raise ProtocolViolation("REQUEST without a header")
         session_id, cxid, op = _REQUEST.unpack_from(data)
-        payload = data[_REQUEST.size :]
-        self._context.replica.request(self, session_id, cxid, op, payload, packet.auth or ())
+        replica, identities = self._context.replica, packet.auth or ()
+        frames, stop = run_from(buf, begin, len(data), end, self._max_data)
+        if stop == end:
+            replica.request(self, session_id, cxid, op, data[_REQUEST.size :], identities)
+        else:
+            replica.request_run(self, session_id, frames, identities)
+        return stop
 
     # --- time
 

@@ -20,6 +20,9 @@ from zoo.jute.schema import decode, encode
 
 LEARNER_PROTOCOL = 0x10000
 """The version that LEADERINFO and LearnerInfo carry."""
+EXACT_CUT = b"zoo1"
+"""Behind a learner's LearnerInfo: it keeps nothing of what TRUNC cuts off, whatever snapshots it
+has. (Java may, ZOOKEEPER-4837.) A Java leader does not read so far."""
 MAX_IDENTITIES = 1000
 MAX_IDENTITY = 1 << 16
 SNAPSHOT_END = b"\0\0\0\x0aBenWasHere"

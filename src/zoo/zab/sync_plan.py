@@ -8,9 +8,12 @@ the learner's last zxid tells how far the two histories agree:
 - It is not: the learner has transactions of an old epoch that never were committed, or of our own
   that it will get again. The last of our zxids below it is where the histories part; the learner
   cuts back to there and gets the rest from there on (TRUNC). It does have that zxid: a leader
-  proposes nothing before a quorum has its history, so what it began with is part of ours. Java
-  answers with a whole snapshot if an epoch lies between, which every deposed leader would need.
+  proposes nothing before a quorum has its history, so what it began with is part of ours.
 - It lies before all that we remember, or means nothing: the state as a whole (SNAP).
+
+A Java learner that is cut back may still keep what lies behind, in a snapshot (ZOOKEEPER-4837).
+Where our history goes on beyond its last zxid it gets our snapshot instead, which supersedes all it
+has, and which a Java leader would send it, too. Where ours ends before, only cutting helps.
 
 A zxid with counter 0 is no transaction's. A Java server says so of a history that an established
 leader of that epoch gave it, or that it had itself when it was established: all of that is
@@ -41,8 +44,9 @@ class SyncPlan(NamedTuple):
     after: int
 
 
-def plan_sync(history: History, end: int, theirs: int) -> SyncPlan:
-    """For a learner whose log ends with `theirs`; our history counts up to `end`.
+def plan_sync(history: History, end: int, theirs: int, cuts_exactly: bool = True) -> SyncPlan:
+    """For a learner whose log ends with `theirs`; our history counts up to `end`. `cuts_exactly`:
+    it is none of Java's (zoo.zab.packets.EXACT_CUT).
 
     `end` is the last committed zxid of an established leader. For one that is not established yet
     all that it has logged is history.
@@ -50,9 +54,10 @@ def plan_sync(history: History, end: int, theirs: int) -> SyncPlan:
     if theirs == end:
         return SyncPlan(PacketType.DIFF, end, end)
     common = None if theirs == NO_HISTORY else history.preceding(theirs)
-    if common is None:
-        return SyncPlan(PacketType.SNAP, end, end)
-    common = min(common, end)
-    if common == theirs or not theirs & MAX_COUNTER:
-        return SyncPlan(PacketType.DIFF, end, common)
-    return SyncPlan(PacketType.TRUNC, common, common)
+    if common is not None:
+        common = min(common, end)
+        if common == theirs or not theirs & MAX_COUNTER:
+            return SyncPlan(PacketType.DIFF, end, common)
+        if cuts_exactly or theirs > end:
+            return SyncPlan(PacketType.TRUNC, common, common)
+    return SyncPlan(PacketType.SNAP, end, end)
