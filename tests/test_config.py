@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -133,6 +135,12 @@ def test_the_safe_value_of_such_a_key_is_silent(line: str) -> None:
         ("secureClientPort=2281", "secureClientPort=2281: not supported yet, ignored"),
         ("ssl.keyStore.password=x", "ssl.keyStore.password=****: not supported yet, ignored"),
         ("admin.enableServer=true", "admin.enableServer=true: not supported yet, ignored"),
+        ("observerMasterPort=2191", "observerMasterPort=2191: not supported yet, ignored"),
+        ("syncEnabled=false", "syncEnabled=false: not supported yet, ignored"),
+        (
+            "snapshotSizeFactor=0.5",
+            "snapshotSizeFactor=0.5: has no meaning without ZooKeeper's Java server, ignored",
+        ),
         (
             "nio.numWorkerThreads=4",
             "nio.numWorkerThreads=4: has no meaning without ZooKeeper's Java server, ignored",
@@ -151,7 +159,16 @@ def test_warns(line: str, warning: str) -> None:
     assert parse_zoo_cfg(BASE + line).warnings == (f"zoo.cfg:3: {warning}",)
 
 
-@pytest.mark.parametrize("line", ["admin.enableServer=false", "audit.enable=false"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "admin.enableServer=false",
+        "audit.enable=false",
+        "observerMasterPort=0",
+        "syncEnabled=true",
+        "reconfigEnabled=false",
+    ],
+)
 def test_switching_off_what_does_not_exist_is_silent(line: str) -> None:
     assert parse_zoo_cfg(BASE + line).warnings == ()
 
@@ -249,6 +266,7 @@ def test_warns_of_a_number_that_session_ids_cannot_hold() -> None:
         (BASE + "server.1=h:1:2\nserver.2=g:1:2:observer", 1, "at least two participants"),
         (THREE + "server.1=h1:1:2;99", 1, "clientPort=2181: differs from client port 99"),
         (THREE + "electionAlg=2", 1, "electionAlg=2: must be 3"),
+        (BASE + "standaloneEnabled=false", 1, "standaloneEnabled=false: without it, server lines"),
     ],
 )
 def test_an_incomplete_ensemble_is_an_error(text: str, my_id: int | None, problem: str) -> None:
@@ -328,3 +346,24 @@ def test_no_value_is_fatal(pairs: dict[str, str]) -> None:
     except ConfigError as error:
         said = (str(error),)
     assert all(line.isprintable() for line in said)
+
+
+# Read, checked, and without effect so far.
+IDLE = {
+    "emulate_353_ttl_nodes",
+    "large_request_max_bytes",
+    "large_request_threshold",
+    "leader_serves",
+    "serialize_last_processed_zxid_enabled",
+    "txn_log_size_limit_bytes",
+}
+
+
+def test_every_value_has_somebody_who_uses_it() -> None:
+    """A key that is read and then forgotten would be a promise that nobody keeps."""
+    source = Path(__file__).resolve().parent.parent / "src" / "zoo"
+    texts = [path.read_text() for path in source.rglob("*.py") if "config_" not in path.name]
+    used = {name for text in texts for name in re.findall(r"config\.(\w+)", text)}
+    used |= {name for text in texts for name in re.findall(r'values\["(\w+)"\]', text)}
+    fields = {field.name for field in dataclasses.fields(Config)}
+    assert fields - used - {"warnings"} == IDLE

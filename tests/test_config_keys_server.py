@@ -44,11 +44,12 @@ def test_defaults_are_zookeepers_or_say_so(name: str) -> None:
     assert (key.default if key.theirs is None else key.theirs) == ZOOKEEPERS[name]
 
 
-def test_only_three_defaults_differ_from_zookeepers() -> None:
+def test_only_four_defaults_differ_from_zookeepers() -> None:
     differing = {key.name: key.default for key in SERVER_KEYS if key.theirs is not None}
     assert differing == {
         "clientPortAddress": "127.0.0.1",
         "autopurge.purgeInterval": "1",
+        "commitLogCount": "100000",
         "4lw.commands.whitelist": "ruok,srvr,stat,mntr,isro,conf",
     }
 

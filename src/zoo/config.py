@@ -89,32 +89,18 @@ class Config:
     connect_to_learner_master_limit: int
     peer_type: str
     standalone_enabled: bool
-    reconfig_enabled: bool
     quorum_listen_on_all_ips: bool
     leader_serves: bool
     local_sessions_enabled: bool
     local_sessions_upgrading_enabled: bool
     read_only_mode_enabled: bool
-    enable_eager_acl_check: bool
-    sync_enabled: bool
-    observer_master_port: int
-    observer_reconnect_delay_ms: int
-    observer_election_delay_ms: int
     cnx_timeout_ms: int
     quorum_cnxn_timeout_ms: int
     election_port_bind_retry: int
     tcp_keep_alive: bool
     min_notification_interval_ms: int
     max_notification_interval_ms: int
-    max_time_to_wait_for_epoch_ms: int
-    leader_connect_delay_ms: int
-    max_concurrent_snap_syncs: int
-    max_concurrent_diff_syncs: int
-    snapshot_size_factor: float
-    force_snapshot_sync: bool
     multi_address_enabled: bool
-    reachability_check_enabled: bool
-    reachability_check_timeout_ms: int
     # Not in the table: what the members, myid and the sources say.
     ensemble: Ensemble
     my_id: int | None = None
@@ -339,6 +325,8 @@ def _checked_ensemble(builder: _Builder, config: Config) -> Config:
     if not config.is_distributed:
         if ensemble.observers:
             raise ConfigError(None, "server", None, "observers need at least two participants")
+        if not config.standalone_enabled:
+            raise builder.fail("standaloneEnabled", "without it, server lines are needed")
         return config
     for name, ticks in (("initLimit", config.init_limit), ("syncLimit", config.sync_limit)):
         if ticks == 0:

@@ -45,6 +45,15 @@ _TLS = (
     _later("TLS", "X509AuthenticationProvider.superUser", "Certificate subject that no ACL binds."),
 )
 
+_ENSEMBLE = (
+    _later("Ensemble", "reconfigEnabled", "Change the members by reconfig.", ("false",)),
+    _later("Ensemble", "syncEnabled", "false: observers keep no logs and snapshots.", ("true",)),
+    _later("Ensemble", "observerMasterPort", "Port on which followers serve observers.", ("0",)),
+    _later("Ensemble", "forceSnapshotSync", "Always send a joining member a snapshot.", ("false",)),
+    _later("Ensemble", "leader.maxTimeToWaitForEpoch", "Limit of the first phase.", ("-1",)),
+    _later("Ensemble", "leader.maxConcurrentSnapSyncs", "Snapshots sent at once.", ("10",)),
+)
+
 _AUTH = (
     _later(
         "Authentication",
@@ -192,9 +201,16 @@ _JAVA = (
     _jvm("leader.ackLoggingFrequency", "How often the latency of an ack is logged."),
     _jvm("forward_learner_requests_to_commit_processor_disabled", "Path of forwarded requests."),
     _jvm("follower.skipLearnerRequestToNextProcessor", "Path of forwarded requests."),
+    _jvm("enableEagerACLCheck", "Check ACLs twice; here where writes are decided."),
+    _jvm("leaderConnectDelayDuringRetryMs", "Pause between dials; here short and growing."),
+    _jvm("observer.reconnectDelayMs", "Pause of an observer that lost its leader."),
+    _jvm("observer.election.DelayMs", "Pause of an observer before it looks for a leader."),
+    _jvm("leader.maxConcurrentDiffSyncs", "Threads that send missing transactions."),
+    _jvm("snapshotSizeFactor", "How much log is read for a member; here none, from memory."),
+    _jvm("multiAddress.reachabilityCheck*", "Trial of addresses; here all are dialled at once."),
     _jvm("jmx.*", "Management beans."),
     _jvm("controllerPort", "Port of a test controller."),
     _jvm("testingonly.initialZxid", "A switch of ZooKeeper's own tests."),
 )
 
-OTHER_KEYS: tuple[Key, ...] = (*_TLS, *_AUTH, *_OPERATIONS, *_THROTTLE, *_JAVA)
+OTHER_KEYS: tuple[Key, ...] = (*_TLS, *_AUTH, *_ENSEMBLE, *_OPERATIONS, *_THROTTLE, *_JAVA)

@@ -178,10 +178,11 @@ _STORAGE = (
     ),
     Key(
         "commitLogCount",
-        "Recent transactions kept in memory to bring other servers up to date.",
+        "Recent transactions kept in memory to bring other servers up to date, 32 MiB at most.",
         integer(-INT_MAX),
-        "500",
+        "100000",
         "commit_log_count",
+        theirs="500",
         raise_to=500,
     ),
     Key(

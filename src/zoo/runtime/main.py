@@ -99,7 +99,7 @@ def _serve(config: Config) -> int:
     try:
         # Taking the port first lets a second server fail at once and not after minutes of loading.
         sockets = _bind(config) if config.client_port is not None else []
-        history = History() if config.is_distributed else None
+        history = History(max_txns=config.commit_log_count) if config.is_distributed else None
         loaded = _load(config, dirs, storage, history)
         _listen(config, sockets)
         _quiet_collector()
