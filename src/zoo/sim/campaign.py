@@ -16,6 +16,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from zoo.sim.checking import Violation
+from zoo.sim.cluster import ClusterScenario, ClusterWorld
 from zoo.sim.schedule import Schedule
 from zoo.sim.world import World
 from zoo.sim.zab_world import ZabScenario, ZabWorld
@@ -35,7 +36,7 @@ class AnyWorld(Protocol):
 class Plan:
     """`servers` is the number of voters, 0 for what the seed draws; `observers` likewise -1.
 
-    One server without `zab` is a standalone one.
+    One server is a standalone one, but with `zab`: the protocol alone.
     """
 
     duration_us: int
@@ -50,14 +51,20 @@ class Plan:
                 trace=trace,
                 drawn=partial(ZabScenario.drawn, voters=self.servers, observers=self.observers),
             )
-        return World(seed, trace=trace)
+        if self.servers == 1:
+            return World(seed, trace=trace)
+        return ClusterWorld(
+            seed,
+            trace=trace,
+            drawn=partial(ClusterScenario.drawn, voters=self.servers, observers=self.observers),
+        )
 
     def options(self) -> str:
         """What a replay says besides the seed."""
         words = [f"--duration {self.duration_us // 1000}ms"]
         if self.zab:
             words.append("--zab")
-        if self.servers != 1:
+        if self.servers != (0 if self.zab else 1):
             words.append(f"--servers {self.servers}")
         if self.observers >= 0:
             words.append(f"--observers {self.observers}")

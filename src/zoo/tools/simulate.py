@@ -56,7 +56,7 @@ class Seeds(RangeParam):
 @click.option(
     "--servers",
     type=click.IntRange(0, 9),
-    help="Voters: 1 is a standalone server (the default), 0 what each seed draws (with --zab).",
+    help="Voters: 1 is a standalone server, 0 what each seed draws (the default with --zab).",
 )
 @click.option(
     "--observers", type=click.IntRange(-1, 9), default=-1, help="Observers; -1: what is drawn."
