@@ -1,8 +1,8 @@
 """One server process, Apache ZooKeeper's or ours, started from the same zoo.cfg.
 
 Everything here kills only what it started, by pid, and polls with a deadline. The jars of Apache
-ZooKeeper are looked for in ZOO_JAVA_PEER (default /tmp/zookeeper-3.9.5): `lib/*.jar` and a
-`log4j2.properties`.
+ZooKeeper are looked for in ZOO_JAVA_PEER (default /tmp/zookeeper-3.9.5): `lib/*.jar`, a
+`log4j2.properties`, and for the kind "java38" Debian's 3.8.0 in `lib-3.8`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 KINDS = ("java", "zoo")
+JAVA_KINDS = {"java": ("lib", "zookeeper-3.9*.jar"), "java38": ("lib-3.8", "zookeeper-3.8*.jar")}
 JAVA_HOME_DIR = Path(os.environ.get("ZOO_JAVA_PEER", "/tmp/zookeeper-3.9.5"))
 START_DEADLINE = 60.0
 T = TypeVar("T")
@@ -37,11 +38,12 @@ def zoo_executable() -> Path:
 
 def missing(kind: str) -> str | None:
     """Why a server of this kind cannot run here, or None."""
-    if kind == "java":
+    if kind in JAVA_KINDS:
         if shutil.which("java") is None:
             return "no java on this machine"
-        if not list(JAVA_HOME_DIR.glob("lib/zookeeper-3.9*.jar")):
-            return f"no Apache ZooKeeper jars in {JAVA_HOME_DIR} (set ZOO_JAVA_PEER)"
+        jars = JAVA_HOME_DIR.joinpath(*JAVA_KINDS[kind])
+        if not list(jars.parent.glob(jars.name)):
+            return f"no {jars} (see tests/interop/java_peer.py)"
         return None
     if not zoo_executable().exists():
         return f"{zoo_executable()} is not installed"
@@ -50,7 +52,21 @@ def missing(kind: str) -> str | None:
     return None
 
 
-def java_command(main: str, *args: str, properties: tuple[str, ...] = ()) -> list[str]:
+def java_classes(kind: str) -> str:
+    """The class path of Apache ZooKeeper: its own jars, and what they need from `lib`."""
+    if kind == "java":
+        return f"{JAVA_HOME_DIR}/lib/*:{JAVA_HOME_DIR}"
+    others = [
+        str(jar)
+        for jar in sorted(JAVA_HOME_DIR.glob("lib/*.jar"))
+        if not jar.name.startswith(("zookeeper", "curator"))
+    ]
+    return ":".join([*others, f"{JAVA_HOME_DIR}/{JAVA_KINDS[kind][0]}/*", str(JAVA_HOME_DIR)])
+
+
+def java_command(
+    main: str, *args: str, properties: tuple[str, ...] = (), kind: str = "java"
+) -> list[str]:
     """A java command line with Apache ZooKeeper's classes on its path."""
     return [
         "java",
@@ -60,18 +76,19 @@ def java_command(main: str, *args: str, properties: tuple[str, ...] = ()) -> lis
         f"-Dlog4j2.configurationFile={JAVA_HOME_DIR}/log4j2.properties",
         *properties,
         "-cp",
-        f"{JAVA_HOME_DIR}/lib/*:{JAVA_HOME_DIR}",
+        java_classes(kind),
         main,
         *args,
     ]
 
 
 def server_command(kind: str, config: Path, properties: tuple[str, ...] = ()) -> list[str]:
-    if kind == "java":
+    if kind in JAVA_KINDS:
         return java_command(
             "org.apache.zookeeper.server.quorum.QuorumPeerMain",
             str(config),
             properties=("-Dzookeeper.admin.enableServer=false", *properties),
+            kind=kind,
         )
     return [str(zoo_executable()), "serve", str(config)]
 

@@ -1,14 +1,16 @@
 """Put Apache ZooKeeper 3.9.5 on this machine, to test against.
 
-    python -m tests.interop.java_peer [DEST]     fill DEST/lib with its jars (once)
+    python -m tests.interop.java_peer [DEST]     fill DEST/lib and DEST/lib-3.8 with jars (once)
 
-The jars come out of the PySpark source distribution on PyPI, which ships them. DEST defaults to
-where the harness looks for them. `harness.Server("java", ...)` runs them; Java 11 or newer.
+The jars come out of the PySpark source distribution on PyPI, which ships them; those of 3.8.0 out
+of Debian's package, which is unpacked, not installed. DEST defaults to where the harness looks for
+them. `harness.Server("java", ...)` and `"java38"` run them; Java 11 or newer.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -54,7 +56,33 @@ def fetch(dest: Path) -> None:
     (dest / "log4j2.properties").write_text(LOG4J)
 
 
+def fetch_old(dest: Path) -> str:
+    """Debian's ZooKeeper 3.8.0 into dest/lib-3.8, unless it is there; why it is not, or ""."""
+    lib = dest / "lib-3.8"
+    if any(lib.glob("zookeeper-3.8*.jar")):
+        return ""
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        return "3.8.0 comes as a Debian package, and this is no Debian"
+    with tempfile.TemporaryDirectory() as tmp:
+        got = subprocess.run(
+            ["apt-get", "-qq", "download", "libzookeeper-java"], cwd=tmp, capture_output=True
+        )
+        package = next(Path(tmp).glob("*.deb"), None)
+        if package is None:
+            return f"3.8.0 cannot be fetched: {got.stderr.decode(errors='replace')[-200:]}"
+        subprocess.run(["dpkg-deb", "-x", str(package), tmp], check=True)
+        jars = Path(tmp) / "usr/share/java"
+        if not any(jars.glob("zookeeper-3.8*.jar")):
+            return f"{package.name} is another version than 3.8"
+        lib.mkdir(parents=True, exist_ok=True)
+        for jar in (*jars.glob("zookeeper-3.8*.jar"), *jars.glob("zookeeper-jute-3.8*.jar")):
+            shutil.copyfile(jar, lib / jar.name)
+    return ""
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else harness.JAVA_HOME_DIR
     fetch(target)
+    if lacking := fetch_old(target):
+        print(lacking)
     print(target)
