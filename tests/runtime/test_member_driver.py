@@ -118,6 +118,67 @@ def test_a_port_that_is_taken_ends_the_server(tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1 port {server.ports.election}" in logs(server)
 
 
+BROKEN_PEER = """
+from zoo.zab.peer import Peer
+def tick(self, now_ms):
+    raise RuntimeError("a bug in the peer")
+Peer.tick = tick
+"""
+BROKEN_LINK = """
+from zoo.zab.learner_handler import LearnerHandler
+from zoo.zab.learner import Learner
+def link_received(self, data):
+    raise RuntimeError("a bug behind a link")
+LearnerHandler.link_received = Learner.link_received = link_received
+"""
+BROKEN_TIMER = """
+from zoo.runtime.dial import Dial
+def _begin(self):
+    raise RuntimeError("a bug in a timer")
+Dial._begin = _begin
+"""
+BROKEN_LOOKUP = """
+from zoo.runtime import hub
+real = hub._look_up
+def look_up(host, port, flags):
+    if not flags:
+        raise RuntimeError("a bug in a thread")
+    return real(host, port, flags)
+hub._look_up = look_up
+"""
+BROKEN_DISK = """
+from zoo.persistence.storage import StorageFailed
+from zoo.zab import carry_out
+def write(storage, epoch):
+    raise StorageFailed("write to", "acceptedEpoch", "Input/output error (EIO)", "")
+carry_out.write_accepted_epoch = write
+"""
+
+
+@pytest.mark.parametrize(
+    ("breaking", "says"),
+    [
+        (BROKEN_PEER, "a bug in the peer"),
+        (BROKEN_LINK, "a bug behind a link"),
+        (BROKEN_TIMER, "a bug in a timer"),
+        (BROKEN_LOOKUP, "a bug in a thread"),
+        (BROKEN_DISK, "nothing unlogged was acknowledged"),
+    ],
+)
+def test_nothing_dies_quietly(tmp_path: Path, breaking: str, says: str) -> None:
+    """Whatever fails takes the server down with a reason; the others go on."""
+    ensemble = LocalEnsemble(tmp_path, settings={"tickTime": 500})
+    broken = ensemble.servers[3]
+    if breaking is BROKEN_LOOKUP:
+        text = broken.config.read_text().replace("server.1=127.0.0.1", "server.1=localhost")
+        broken.config.write_text(text)
+    broken.program = ["-c", f"{breaking}\nfrom zoo.tools.cli import main\nmain()"]
+    with ensemble:
+        assert broken.wait(20) == 1
+        assert says in logs(broken)
+        serving(ensemble, 2)
+
+
 def test_a_stopped_leader_is_replaced_and_follows_when_it_comes_back(
     ensemble: LocalEnsemble,
 ) -> None:

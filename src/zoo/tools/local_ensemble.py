@@ -42,6 +42,8 @@ class LocalServer:
         self.ports = ports
         self.role = role
         self.process: subprocess.Popen[bytes] | None = None
+        self.program = ["-m", "zoo"]
+        """What Python runs."""
 
     @property
     def config(self) -> Path:
@@ -59,7 +61,7 @@ class LocalServer:
         assert not self.is_running, f"server {self.sid} runs already"
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "zoo", "serve", str(self.config)],
+                [sys.executable, *self.program, "serve", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
