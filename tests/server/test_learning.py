@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any, NamedTuple
 
 import pytest
@@ -33,6 +34,7 @@ from zoo.server.learning import Forwarding, apply
 from zoo.session.ids import password
 
 OPEN = create(b"/").acl
+REQUEST = Struct(">ii")  # xid, operation
 EPOCH = 1 << 32
 
 
@@ -52,6 +54,7 @@ class Learner(Server):
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Sent] = []
+        self.runs: list[int] = []
         self.asked: list[tuple[int, int]] = []
         self.zxid = self.logged = EPOCH
         self.core.stop_serving()
@@ -63,6 +66,13 @@ class Learner(Server):
         self, session_id: int, cxid: int, op: int, payload: bytes, identities: Sequence[Id]
     ) -> None:
         self.sent.append(Sent(session_id, cxid, op, payload, list(identities)))
+
+    def forward_run(
+        self, session_id: int, requests: Sequence[bytes], identities: Sequence[Id]
+    ) -> None:
+        self.runs.append(len(requests))
+        for each in requests:
+            self.forward(session_id, *REQUEST.unpack_from(each), each[REQUEST.size :], identities)
 
     def revalidate(self, session_id: int, timeout: int) -> None:
         self.asked.append((session_id, timeout))

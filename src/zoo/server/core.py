@@ -144,12 +144,12 @@ class ServerCore:
         self.prep.wall_ms = self.wall_ms
         sets = PlainSets(self.prep, self.max_frame)
         creates = PlainCreates(self.prep, self.max_frame)
-        self._plain_writes: dict[int, Take] = {
+        self.plain_preparation: dict[int, Take] = {
             SET_DATA: sets.take,
             CREATE: creates.take,
             CREATE2: creates.take,
         }
-        self.plain_writes = self._plain_writes
+        self.plain_writes: Mapping[int, Take] = self.plain_preparation
         self.reaper = Reaper(config, tree, self.outstanding_view.get)
 
     # --- a member of an ensemble serves while it has a role
@@ -158,9 +158,11 @@ class ServerCore:
         """Admit clients from now on; `order` numbers transactions where writing decides."""
         self.writing = writing
         self.is_serving = True
+        self.plain_writes = writing.plain_writes
+        # A learner proposes nothing: what its plain writes put here is only in the client's queue.
+        self.proposals = deque() if writing.decides else deque(maxlen=0)
         if order is not None:
             self.prep.order = order
-            self.plain_writes = self._plain_writes
         self.sessions.restart_clocks(self.now_ms)
         self.session_clock = self.sessions.clock
         self.local_sessions.restart_clocks()
@@ -392,9 +394,6 @@ class ServerCore:
         self.stats.record_updates(self.now_ms - self._batch_began_ms, before - len(proposals))
         if self._settling:
             self._establish_settled(committed)
-        if self._throttled and not self.is_full:
-            throttled, self._throttled = self._throttled, {}
-            self._resuming.extend(throttled)
 
     def _commit(self, proposal: Proposal) -> int:
         self.tree.commit(proposal.zxid, proposal.edits)
@@ -411,6 +410,9 @@ class ServerCore:
 
     def go_on(self) -> None:
         """After inputs: resume the connections that may go on. To be called before `ready`."""
+        if self._throttled and not self.is_full:  # whoever made room: a commit here, or a leader's
+            throttled, self._throttled = self._throttled, {}
+            self._resuming.extend(throttled)
         while self._resuming:
             connections, self._resuming = self._resuming, []
             for connection in connections:

@@ -26,10 +26,12 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import Code
 from zoo.jute.operations import CLIENT_WRITES, OPERATIONS, Op
 from zoo.jute.schema import decode
+from zoo.pipeline.plain_writes import Run, Take, unpack_int, unpack_start
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.replies import reply_frame
 from zoo.pipeline.txn_replies import answer
 from zoo.server.local_sessions import needs_global
+from zoo.tree.acl import OPEN_ACL_BYTES
 from zoo.tree.replay import Replayed, replay
 from zoo.zab.replica import Learning
 
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SYNC, _MULTI, _ERROR = int(Op.sync), int(Op.multi), int(Op.error)
+_SET_DATA, _CREATES = int(Op.setData), (int(Op.create), int(Op.create2))
+_SMALLEST = 24  # bytes of a frame with an empty path and no data
 _CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
 _pack_timeout = Struct(">i").pack
 _unpack_header = Struct(">qiqqi").unpack_from
@@ -64,7 +68,8 @@ class Forwarded(Proposal):
     __slots__ = ("began_ms", "closes", "cxid", "floor", "is_done", "op", "opens")
 
     def __init__(self, cxid: int, op: int, floor: int, began_ms: int) -> None:
-        super().__init__(0, (), b"", None, 0)
+        # It has nothing to commit: the rest of a proposal's attributes would be wasted on it.
+        self.reply = b""
         self.cxid = cxid
         self.op = op
         self.floor = floor
@@ -72,6 +77,19 @@ class Forwarded(Proposal):
         self.is_done = False
         self.opens = 0
         self.closes = 0
+
+
+def _is_plain(buf: bytes, path: int, path_size: int, op: int, stop: int) -> bool:
+    """Is this a setData or a create with the open ACL that decodes? The path is at `path`."""
+    at = path + path_size
+    if path_size < 0 or at > stop - 8:
+        return False
+    behind: int = at + 4 + unpack_int(buf, at)[0]
+    if behind < at + 4:
+        return False
+    if op == _SET_DATA:
+        return behind == stop - 4
+    return op in _CREATES and buf[behind : stop - 4] == OPEN_ACL_BYTES
 
 
 class Forwarding:
@@ -90,6 +108,7 @@ class Forwarding:
         self._syncs: deque[tuple[ClientConnection, Forwarded]] = deque()
         self._revalidating: dict[int, ClientConnection] = {}
         self._touched_until = core.session_clock
+        self.plain_writes: dict[int, Take] = dict.fromkeys((_SET_DATA, *_CREATES), self.take)
 
     # --- to the leader
 
@@ -111,6 +130,31 @@ class Forwarding:
             self._syncs.append((connection, forwarded))
         self._learner.forward(connection.session_id, xid, op, payload, connection.identities)
         return forwarded
+
+    def take(self, connection: Any, buf: bytes, pos: int, end: int, most: int) -> Run:
+        """Forward the run of plain writes that begins at `pos`, as `PlainSets.take` prepares one:
+        `buf[pos:end]` are frames of a live session. What is not plain is left to `prepare`.
+        """
+        run: list[Any] = []
+        if connection.session.is_local:
+            return run, pos
+        floor, now, max_frame = self._last_logged(), self._core.now_ms, self._core.max_frame
+        requests: list[bytes] = []
+        while len(run) < most and end - pos >= _SMALLEST:
+            length, cxid, op, path_size = unpack_start(buf, pos)
+            stop = pos + 4 + length
+            if (
+                stop > end
+                or length > max_frame
+                or not _is_plain(buf, pos + 16, path_size, op, stop)
+            ):
+                break
+            requests.append(buf[pos + 4 : stop])
+            run.append(Forwarded(cxid, op, floor, now))
+            pos = stop
+        if run:
+            self._learner.forward_run(connection.session_id, requests, connection.identities)
+        return run, pos
 
     def _upgrade(self, connection: ClientConnection) -> None:
         """Have the leader make a local session a global one, ahead of what needs that."""

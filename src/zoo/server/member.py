@@ -50,6 +50,7 @@ class PeerOfMember(Protocol):
     log: LogQueue
     quorum: QuorumVerifier
     now_ms: int
+    lacks_history: bool
 
     @property
     def state(self) -> ServerState: ...
@@ -113,7 +114,7 @@ class Member:
     def _consider_read_only(self) -> None:
         """Who has looked for a leader in vain for a while serves reads meanwhile."""
         core = self.core
-        if self.peer.state is not ServerState.LOOKING:
+        if self.peer.state is not ServerState.LOOKING or self.peer.lacks_history:
             self._looking_since = None
             self._end_read_only()
         elif self._looking_since is None:
@@ -302,6 +303,17 @@ class Member:
             self._leader.sync(learner)
         else:
             remote.request(self.core, learner, session_id, cxid, op, payload, identities)
+
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None:
+        pos, end = 0, len(frames)
+        while pos < end:
+            stop = remote.take_run(self.core, learner, session_id, frames, pos, identities)
+            if stop == pos:
+                cxid, op, payload, stop = remote.request_at(frames, pos)
+                self.request(learner, session_id, cxid, op, payload, identities)
+            pos = stop
 
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
         return remote.revalidate(self.core, learner, session_id, timeout)

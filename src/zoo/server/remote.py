@@ -26,7 +26,6 @@ from zoo.jute.operations import CLIENT_WRITES, Op
 from zoo.jute.records import Id
 from zoo.jute.schema import decode
 from zoo.jute.txn_records import CreateSessionTxn
-from zoo.pipeline.plain_writes import PlainWrite
 from zoo.pipeline.proposal import Proposal
 from zoo.server.connection import ClientConnection
 from zoo.session.tracker import Session
@@ -76,6 +75,10 @@ def request(
     identities: Sequence[Id],
 ) -> None:
     """Prepare a forwarded write, createSession or closeSession; it takes a zxid in any case."""
+    if op in core.plain_writes:
+        frame = _FRAME.pack(8 + len(payload), cxid, op) + payload
+        if take_run(core, learner, session_id, frame, 0, identities):
+            return
     session = core.sessions.get(session_id)
     remote = None if session is None else session.owner
     if not isinstance(remote, RemoteSession) or remote.learner is not learner:
@@ -94,27 +97,44 @@ def request(
             session.owner = remote
         remote.session = session
     remote.identities = identities
-    core.proposals.append(
-        _take_plain(core, remote, cxid, op, payload) or _prepare(core, remote, cxid, op, payload)
-    )
+    core.proposals.append(_prepare(core, remote, cxid, op, payload))
     remote.session = _EXPIRED
+
+
+def request_at(frames: bytes, pos: int) -> tuple[int, int, bytes, int]:
+    """The request at `pos` of a client's frames: (xid, operation, body, where it ends)."""
+    length, cxid, op = _FRAME.unpack_from(frames, pos)
+    stop = pos + 4 + length
+    return cxid, op, frames[pos + _FRAME.size : stop], stop
+
+
+def take_run(
+    core: ServerCore,
+    learner: Any,
+    session_id: int,
+    frames: bytes,
+    pos: int,
+    identities: Sequence[Id],
+) -> int:
+    """Prepare the plain writes among a client's frames from `pos` on, as far as they are plain and
+    the session the learner's; returns the position behind them.
+    """
+    take = core.plain_writes.get(_FRAME.unpack_from(frames, pos)[2])
+    session = core.sessions.get(session_id)
+    if take is None or session is None or session.closing:
+        return pos
+    remote = session.owner
+    if not isinstance(remote, RemoteSession) or remote.learner is not learner:
+        return pos
+    remote.identities = identities
+    run, stop = take(remote, frames, pos, len(frames), len(frames))
+    core.proposals.extend(run)
+    return stop
 
 
 def _may_be_local(core: ServerCore, session_id: int) -> bool:
     """Is it perhaps a session that its learner alone knows? One of ours would be known to us."""
     return core.opens_local and session_id >> 56 & 0xFF != core.ids.server_id
-
-
-def _take_plain(
-    core: ServerCore, remote: RemoteSession, cxid: int, op: int, payload: bytes
-) -> PlainWrite | None:
-    """The short way of most writes, which wants the frame that the client has sent."""
-    take = core.plain_writes.get(op)
-    if take is None or remote.session.closing or remote.session.owner is not remote:
-        return None
-    frame = _FRAME.pack(8 + len(payload), cxid, op) + payload
-    run, _ = take(remote, frame, 0, len(frame), 1)
-    return run[0] if run else None
 
 
 def _prepare(

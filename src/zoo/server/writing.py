@@ -9,10 +9,13 @@ in force. `Deciding` prepares here; zoo.server.learning.Forwarding asks the lead
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from zoo.errors import Code, KeeperError
 from zoo.jute.operations import CLIENT_WRITES, Op
+from zoo.pipeline.plain_writes import Take
 from zoo.server.local_sessions import needs_global
 from zoo.session.tracker import Session
 
@@ -34,6 +37,11 @@ class Writing(Protocol):
     @property
     def takes(self) -> frozenset[int]:
         """The operations that `prepare` is asked for."""
+        ...
+
+    @property
+    def plain_writes(self) -> Mapping[int, Take]:
+        """Short ways of some operations, which take what is plain and leave the rest to `prepare`."""
         ...
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
@@ -63,6 +71,10 @@ class Deciding:
 
     def __init__(self, core: ServerCore) -> None:
         self._core = core
+
+    @property
+    def plain_writes(self) -> Mapping[int, Take]:
+        return self._core.plain_preparation
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         core = self._core
@@ -120,6 +132,7 @@ class ReadOnly:
 
     decides = False
     takes = CLIENT_WRITES | {int(Op.sync)}
+    plain_writes: Mapping[int, Take] = MappingProxyType({})
 
     def __init__(self, core: ServerCore) -> None:
         self._core = core
@@ -165,6 +178,7 @@ class NotServing:
 
     decides = False
     takes = CLIENT_WRITES
+    plain_writes: Mapping[int, Take] = MappingProxyType({})
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         raise AssertionError(f"{connection} asks for operation {op} while nothing is served")

@@ -92,6 +92,12 @@ class Learning(Protocol):
         """Send a client's write, createSession, closeSession or sync to the leader (REQUEST)."""
         ...
 
+    def forward_run(
+        self, session_id: int, requests: Sequence[bytes], identities: Sequence[Id]
+    ) -> None:
+        """`forward` of several writes of one client, each as xid, operation and body."""
+        ...
+
     def revalidate(self, session_id: int, timeout: int) -> None:
         """Ask the leader whether a session lives; `Replica.revalidated` brings the answer."""
         ...
@@ -145,6 +151,12 @@ class Replica(Protocol):
         identities: Sequence[Id],
     ) -> None:
         """A forwarded REQUEST. `learner` identifies the link that it came over."""
+        ...
+
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None:
+        """`request` of several; `frames` are the client's: length, xid, operation, body of each."""
         ...
 
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
