@@ -18,6 +18,7 @@ from zoo.zab.packets import Packet, PacketType, encode_packet, parse_packet
 from zoo.zab.quorum import Majority, QuorumVerifier
 from zoo.zab.ready import Ready
 from zoo.zab.replica import SnapshotStream
+from zoo.zab.request_runs import each_request
 
 Entry = tuple[int, bytes]
 _SIZE = struct.Struct(">i")
@@ -120,6 +121,12 @@ class FakeReplica:
     ) -> None:
         self.answers.append(("request", session_id, cxid, op, payload))
 
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None:
+        for each in each_request(frames):
+            self.request(learner, session_id, *each, identities)
+
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
         return True
 
@@ -165,6 +172,8 @@ class FakePeer:
         self.looked: str | None = None
         self.epoch: int | None = None
         self.role: Learner | None = None
+
+    lacks_history = False
 
     def can_truncate(self, zxid: int) -> bool:
         return self.truncatable

@@ -18,6 +18,7 @@ from zoo.jute.records import Id
 from zoo.sim.prefixes import Prefix, Prefixes
 from zoo.sim.zab_disk import read_snapshot, snapshot_end, write_snapshot
 from zoo.zab.replica import Leading, Learning, SnapshotStream
+from zoo.zab.request_runs import each_request
 
 _HEADER = Struct(">qiqqi")  # session, cxid, zxid, time, type: as transactions begin
 
@@ -155,6 +156,12 @@ class ZabReplica:
             self.leader.sync(learner)
         else:
             self._propose(session_id, cxid, payload)
+
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None:
+        for each in each_request(frames):
+            self.request(learner, session_id, *each, identities)
 
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
         return session_id in self.sessions
