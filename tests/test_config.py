@@ -25,6 +25,8 @@ from zoo.config_row import Key, Status
 
 BASE = "dataDir=/d\nclientPort=2181\n"
 THREE = BASE + "initLimit=10\nsyncLimit=5\n" + "".join(f"server.{n}=h{n}:1:2\n" for n in (1, 2, 3))
+CLOSED = THREE
+THREE += "clientPortAddress=0.0.0.0\n"
 
 
 def members(text: str, my_id: int | None = 1) -> Config:
@@ -241,6 +243,13 @@ def test_the_role_comes_from_the_server_line() -> None:
     assert config.warnings == ("peerType=participant differs from server.4",)
 
 
+def test_warns_of_a_client_port_that_nobody_else_reaches() -> None:
+    assert "set clientPortAddress" in members(CLOSED).warnings[0]
+    assert members(CLOSED.replace("h1:1:2", "h1:1:2;0.0.0.0:2181")).warnings == ()
+    assert members(CLOSED.replace("h1", "127.0.0.1")).warnings == ()
+    assert members(CLOSED.replace("h1", "localhost")).warnings == ()
+
+
 def test_warns_of_ensembles_that_survive_too_little() -> None:
     assert "survive no failure" in members(THREE.replace("server.3=h3:1:2\n", "")).warnings[0]
     assert "no more failures than 3" in members(THREE + "server.4=h4:1:2").warnings[0]
@@ -276,7 +285,7 @@ def test_an_incomplete_ensemble_is_an_error(text: str, my_id: int | None, proble
 
 
 def test_the_client_address_of_a_server_line_counts() -> None:
-    text = THREE.replace("clientPort=2181\n", "").replace(
+    text = CLOSED.replace("clientPort=2181\n", "").replace(
         "server.1=h1:1:2", "server.1=h1:1:2;h1:77"
     )
     config = members(text)

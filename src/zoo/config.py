@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zoo.config_ensemble import Ensemble, is_member_key, parse_ensemble
+from zoo.config_ensemble import Ensemble, is_loopback, is_member_key, parse_ensemble
 from zoo.config_keys import KEYS, canonical, closest_key, find_key
 from zoo.config_properties import ConfigError, Origin, Setting, parse_properties, printable
 from zoo.config_row import Key, Status
@@ -355,7 +355,14 @@ def _checked_ensemble(builder: _Builder, config: Config) -> Config:
         builder.warnings.append(
             f"{voters} voting servers survive no more failures than {voters - 1}"
         )
-    role = ensemble.servers[config.my_id].role
+    server = ensemble.servers[config.my_id]
+    role = server.role
+    remote = not all(is_loopback(address.host) for address in server.addresses)
+    if remote and server.client is None and "clientPortAddress" not in builder.settings:
+        builder.warnings.append(
+            "clients are served on 127.0.0.1 alone: set clientPortAddress (ZooKeeper's default is "
+            "0.0.0.0)"
+        )
     if "peerType" in builder.settings and role != config.peer_type:
         builder.warnings.append(f"peerType={config.peer_type} differs from server.{config.my_id}")
     return replace(config, peer_type=role, warnings=tuple(builder.warnings))

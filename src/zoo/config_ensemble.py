@@ -126,6 +126,16 @@ def java_host(host: str) -> str:
     return ":".join(f"{packed[i] << 8 | packed[i + 1]:x}" for i in range(0, 16, 2))
 
 
+def is_loopback(host: str) -> bool:
+    """Of a name other than localhost nothing is known."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def split_address(text: str) -> list[str]:
     """``host:port...`` into its parts, an IPv6 host in brackets as one. ValueError if torn."""
     if not text.startswith("["):
