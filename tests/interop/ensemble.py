@@ -2,7 +2,8 @@
 
     with Ensemble.running(path, ["zoo", "java", "zoo"]) as ensemble: ...
 
-All get the same zoo.cfg but for ports, dataDir and peerType. Everything is on 127.0.0.1.
+All get the same zoo.cfg but for ports, dataDir and peerType. Everything is on 127.0.0.1. With a
+`Network` (tests.interop.partitions) the members' links run through it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.interop.harness import START_DEADLINE, Server, free_port, wait_until
+from tests.interop.partitions import Network
 
 MODES = ("leader", "follower", "observer")
 
@@ -20,22 +22,28 @@ class Ensemble:
     """Members by number, 1 upwards; the last `observers` of them do not vote."""
 
     def __init__(
-        self, directory: Path, kinds: Sequence[str], observers: int = 0, **settings: object
+        self,
+        directory: Path,
+        kinds: Sequence[str],
+        observers: int = 0,
+        network: Network | None = None,
+        **settings: object,
     ) -> None:
-        lines: dict[str, object] = {}
         ids = range(1, len(kinds) + 1)
-        voters = len(kinds) - observers
-        for sid in ids:
-            role = "participant" if sid <= voters else "observer"
-            lines[f"server.{sid}"] = f"127.0.0.1:{free_port()}:{free_port()}:{role}"
-        common = {"initLimit": 20, "syncLimit": 10, **settings, **lines}
+        roles = {s: "participant" if s <= len(kinds) - observers else "observer" for s in ids}
+        ports = {sid: (free_port(), free_port()) for sid in ids}
         self.members: dict[int, Server] = {}
-        for sid, kind in zip(ids, kinds, strict=True):
-            own = common if sid <= voters else {**common, "peerType": "observer"}
-            home = directory / f"member{sid}"
+        for me, kind in zip(ids, kinds, strict=True):
+            own: dict[str, object] = {"initLimit": 20, "syncLimit": 10, **settings}
+            for sid, role in roles.items():
+                quorum, election = ports[sid] if network is None else network.ports(me, sid)
+                own[f"server.{sid}"] = f"127.0.0.1:{quorum}:{election}:{role}"
+            if roles[me] == "observer":
+                own["peerType"] = "observer"
+            home = directory / f"member{me}"
             (home / "data").mkdir(parents=True)
-            (home / "data" / "myid").write_text(f"{sid}\n")
-            self.members[sid] = Server(kind, home, dict(own))
+            (home / "data" / "myid").write_text(f"{me}\n")
+            self.members[me] = Server(kind, home, own)
 
     @classmethod
     @contextlib.contextmanager
@@ -43,7 +51,7 @@ class Ensemble:
         cls, directory: Path, kinds: Sequence[str], observers: int = 0, **settings: object
     ) -> Iterator[Ensemble]:
         """All started and serving; all killed at the end."""
-        ensemble = cls(directory, kinds, observers, **settings)
+        ensemble = cls(directory, kinds, observers, None, **settings)
         try:
             ensemble.start()
             yield ensemble

@@ -63,7 +63,8 @@ def same_tree_everywhere(ensemble: Ensemble) -> None:
         assert other == first
     for sid, server in ensemble.members.items():
         if server.process is not None:
-            assert server.mntr().get("zk_digest_mismatches_count") == "0", sid
+            told = [line for line in server.log().splitlines() if "igest" in line]
+            assert server.mntr().get("zk_digest_mismatches_count") == "0", (sid, server.kind, told)
 
 
 @pytest.mark.parametrize("kinds", MIXES, ids="-".join)
