@@ -166,7 +166,9 @@ class Promises(ClusterChecker):
 
 
 class Acks(ClusterChecker):
-    """An ACK leaves a server only when its disk has what it acknowledges."""
+    """An ACK leaves a server only when its disk has what it acknowledges, and no server enters an
+    epoch whose history its disk has not.
+    """
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__(ensemble)
@@ -187,6 +189,15 @@ class Acks(ClusterChecker):
         elif kind == PacketType.NEWLEADER:
             given = self._given.get(end.other, 0)
             self._given[end.other] = -1 - given  # what follows is not covered by its ACK
+
+    def entered(self, member: CheckedMember, epoch: int) -> None:
+        synced = member.disk.synced
+        for end, said in self._given.items():
+            if end.host is member and end.is_alive and -1 - said > synced.zxid:
+                self.violated(
+                    f"{member} enters epoch {epoch}, the leader sent 0x{-1 - said:x} before it, "
+                    f"its disk has {synced}"
+                )
 
     def _acknowledged(self, end: End, zxid: int) -> None:
         member = self.ensemble.members[end.host.sid]
