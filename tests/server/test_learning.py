@@ -7,6 +7,8 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.server.rig import CONNECT, WALL, Client, Reply, Server, create, frame, put, request
 from zoo.errors import Code
@@ -16,10 +18,11 @@ from zoo.jute.client_records import (
     ConnectResponse,
     DeleteRequest,
     GetDataRequest,
+    SetDataRequest,
     SyncRequest,
 )
 from zoo.jute.operations import Op
-from zoo.jute.records import Id
+from zoo.jute.records import ACL, Id
 from zoo.jute.schema import decode, encode
 from zoo.jute.txn_records import (
     CloseSessionTxn,
@@ -72,7 +75,8 @@ class Learner(Server):
     ) -> None:
         self.runs.append(len(requests))
         for each in requests:
-            self.forward(session_id, *REQUEST.unpack_from(each), each[REQUEST.size :], identities)
+            cxid, op = REQUEST.unpack_from(each)
+            self.forward(session_id, cxid, op, each[REQUEST.size :], identities)
 
     def revalidate(self, session_id: int, timeout: int) -> None:
         self.asked.append((session_id, timeout))
@@ -421,3 +425,68 @@ def test_a_frame_that_is_no_request_at_all() -> None:
     (reply,) = ask(client, 1, 99)
     assert reply.err == Code.UNIMPLEMENTED
     assert not client.is_open
+
+
+# --- runs of plain writes
+
+
+def test_plain_writes_travel_in_runs() -> None:
+    learner = Learner()
+    client, session_id = learner.newcomer()
+    client.send(
+        request(1, Op.create, create(b"/a"))
+        + request(2, Op.setData, put(b"/a", b"x"))
+        + request(3, Op.create2, create(b"/b", flags=2))
+        + request(4, Op.delete, DeleteRequest(b"/b", -1))
+        + request(5, Op.setData, put(b"/a", b"y"))
+    )
+    assert learner.runs == [3, 1]
+    assert [(sent.cxid, sent.op) for sent in learner.sent] == [
+        (1, Op.create),
+        (2, Op.setData),
+        (3, Op.create2),
+        (4, Op.delete),
+        (5, Op.setData),
+    ]
+    assert learner.core.outstanding == 5
+    assert not learner.core.proposals
+    learner.commits(session_id, 1, Op.create, created(b"/a"))
+    learner.commits(session_id, 2, Op.setData, SetDataTxn(b"/a", b"x", 1))
+    assert [reply.xid for reply in client.replies()] == [1, 2]
+    assert learner.core.outstanding == 3
+
+
+writes = st.sampled_from(
+    [
+        (Op.create, encode(create(b"/a", b"data"))),
+        (Op.create2, encode(create(b"/a", flags=3))),
+        (Op.create, encode(create(b"/a", acl=[ACL(1, "world", "anyone")]))),
+        (Op.setData, encode(put(b"/a", b"x"))),
+        (Op.setData, encode(put(b"/a", b"", 7))),
+        (Op.setData, encode(SetDataRequest(b"/a", None, -1))),
+        (Op.setData, encode(put(b"", b""))),
+        (Op.delete, encode(DeleteRequest(b"/a", -1))),
+        (Op.getData, encode(GetDataRequest(b"/a", False))),
+        (Op.sync, encode(SyncRequest(b"/"))),
+    ]
+)
+broken = st.builds(
+    lambda write, at, byte: (write[0], write[1][:at] + bytes([byte]) + write[1][at + 1 :]),
+    writes,
+    st.integers(0, 40),
+    st.sampled_from([0, 1, 0x7F, 0xFF]),
+)
+
+
+@given(st.lists(st.one_of(writes, writes, broken), max_size=12))
+def test_the_short_way_forwards_what_the_long_one_does(bodies: list[tuple[int, bytes]]) -> None:
+    short, long = Learner(), Learner()
+    long.core.plain_writes = {}
+    seen = []
+    for learner in (short, long):
+        client, _ = learner.newcomer()
+        client.send(b"".join(request(xid, op, body) for xid, (op, body) in enumerate(bodies)))
+        waiting = [type(item).__name__ for item in client.connection.waiting]
+        seen.append((learner.sent, waiting, client.replies(), learner.core.outstanding))
+    assert seen[0] == seen[1]
+    assert not long.runs

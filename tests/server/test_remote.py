@@ -16,6 +16,8 @@ from zoo.jute.schema import decode, encode
 from zoo.jute.txn_records import CreateSessionTxn
 from zoo.jute.txns import LoggedTxn, decode_txn
 from zoo.server import remote
+from zoo.server.member import Member
+from zoo.server.writing import Deciding
 from zoo.session.ids import password
 
 ME = [Id("ip", "10.0.0.1"), Id("digest", "me:hash")]
@@ -177,3 +179,71 @@ def test_a_session_that_ends_leaves_no_cycle_of_references() -> None:
         assert [each() for each in left] == [None, None]
     finally:
         gc.enable()
+
+
+# --- runs
+
+
+class Following(Leader):
+    """One that takes runs, as a member does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.syncs = 0
+        self.member = Member(self.core, 5)
+        self.core.serve(Deciding(self.core), self.core.role)
+        self.member.start_leading(self)  # type: ignore[arg-type]
+        self.core.prep.order = self.core.role
+
+    def sync(self, learner: Any) -> None:
+        self.syncs += 1
+
+
+def bodies() -> list[tuple[int, bytes]]:
+    closed = [ACL(31, "digest", "me:hash")]
+    return [
+        (Op.create, encode(create(b"/a"))),
+        (Op.setData, encode(put(b"/a", b"1"))),
+        (Op.setData, encode(put(b"/a", b"2", 1))),
+        (Op.setData, encode(put(b"/a", b"3", 1))),
+        (Op.create2, encode(create(b"/a/s", flags=2))),
+        (Op.create, encode(create(b"/a/e", flags=1))),
+        (Op.sync, b""),
+        (Op.setACL, encode(SetACLRequest(b"/a", closed, -1))),
+        (Op.setData, encode(put(b"/a", b"4"))),
+        (Op.setData, b"\0\0"),
+        (Op.delete, encode(DeleteRequest(b"/a", -1))),
+        (Op.closeSession, b""),
+        (Op.setData, encode(put(b"/a", b"5"))),
+    ]
+
+
+def test_a_run_of_requests_is_what_they_are_one_by_one() -> None:
+    one, run = Following(), Following()
+    learner = object()
+    for leader in (one, run):
+        leader.opens(learner)
+    one.begin()
+    for cxid, (op, body) in enumerate(bodies()):
+        one.member.request(learner, SESSION, cxid, op, body, ME)
+    one.end()
+    run.begin()
+    frames = b"".join(request(cxid, op, body) for cxid, (op, body) in enumerate(bodies()))
+    run.member.request_run(learner, SESSION, frames, ME)
+    run.end()
+    assert run.entries == one.entries
+    assert len(run.entries) == len(bodies())  # the sync is none, the session's begin is
+    assert (one.syncs, run.syncs) == (1, 1)
+    codes = [error(decode_txn(entry)) for entry in run.entries]
+    assert codes.count(0) == len(codes) - 4
+
+
+def test_a_run_of_somebody_elses_session_is_refused() -> None:
+    leader = Following()
+    leader.opens(object())
+    leader.begin()
+    frames = request(1, Op.setData, put(b"/zookeeper")) + request(2, Op.create, create(b"/a"))
+    leader.member.request_run(object(), SESSION, frames, ME)
+    leader.end()
+    codes = [error(decode_txn(entry)) for entry in leader.entries[1:]]
+    assert codes == [Code.SESSIONMOVED, Code.SESSIONMOVED]
