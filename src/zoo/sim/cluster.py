@@ -56,6 +56,8 @@ class ClusterScenario:
     window: int = 1_000
     latency: tuple[int, int] = (100, 1_500)
     fsync_us: tuple[int, int] = (100, 8_000)
+    pause_us: int = 60_000
+    """The mean time between a client's bursts."""
     crash_chance: float = 0.0
     faults: FaultMix = field(default_factory=FaultMix)
 
@@ -75,6 +77,7 @@ class ClusterScenario:
             window=rng.choice((3, 30, 1_000)),
             latency=rng.choice(((50, 300), (100, 1_500), (1_000, 30_000))),
             fsync_us=rng.choice(((50, 500), (100, 8_000), (2_000, 60_000))),
+            pause_us=rng.choice((20_000, 100_000, 400_000)),
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.01)),
             faults=FaultMix.drawn(rng),
         )
@@ -235,6 +238,7 @@ class ClusterWorld:
         )
         client.patience = 2 / 3
         workload = Workload(client, self._fork(), number)
+        workload.pause_us = self.scenario.pause_us
         self.clients.append(client)
         self.workloads.append(workload)
         self.faults.hosts.append(client.name)
