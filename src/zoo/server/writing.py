@@ -41,7 +41,7 @@ class Writing(Protocol):
 
     @property
     def plain_writes(self) -> Mapping[int, Take]:
-        """Short ways of some operations, which take what is plain and leave the rest to `prepare`."""
+        """Short ways of some operations; they leave to `prepare` what is not plain."""
         ...
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:

@@ -21,11 +21,20 @@ from zoo.jute.records import ACL
 from zoo.jute.txns import LoggedTxn, decode_body, decode_txn
 from zoo.tree import changes
 from zoo.tree.acl import OPEN_ACL, OPEN_ACL_BYTES, Acl
-from zoo.tree.outstanding import Edit, Outstanding
-from zoo.tree.record import DIGEST_VERSION, EMPTY_BLOB, LENGTH, NULL_BLOB
+from zoo.tree.outstanding import SET, Edit, Outstanding
+from zoo.tree.record import (
+    DIGEST_VERSION,
+    EMPTY_BLOB,
+    LENGTH,
+    NULL_BLOB,
+    node_digest,
+    with_data_and_digest,
+)
 
 _CREATES = (Op.create, Op.create2, Op.createContainer, Op.createTTL)
-_PLAIN = frozenset((int(Op.setData), int(Op.create), int(Op.create2)))
+_SET_DATA = int(Op.setData)
+_SYSTEM = b"/zookeeper"  # and whatever begins like it: a little too much does no harm
+_PLAIN = frozenset((_SET_DATA, int(Op.create), int(Op.create2)))
 _unpack_header = Struct(">qiqqi").unpack_from
 _unpack_int = LENGTH.unpack_from
 _unpack_create_tail = Struct(">?i").unpack_from
@@ -71,12 +80,13 @@ def _replay_plain(view: Outstanding, entry: bytes) -> Replayed | None:
         return None
     rest = at + 4 + max(_unpack_int(entry, at)[0], 0)
     path, blob = entry[_HEADER_SIZE + 4 : at], entry[at:rest]
+    tree = view.tree
     try:
-        if kind == Op.setData:
+        if kind == _SET_DATA:
             if rest + 4 != end:
                 return None
             version = _unpack_int(entry, rest)[0]
-            edit = changes.set_data(view, path, blob, version, zxid, time)
+            edit = _set(view, path, blob, version, zxid, time)
         else:
             if rest + len(OPEN_ACL_BYTES) + 5 != end:
                 return None
@@ -85,15 +95,38 @@ def _replay_plain(view: Outstanding, entry: bytes) -> Replayed | None:
             is_ephemeral, creates = _unpack_create_tail(entry, end - 5)
             owner = session if is_ephemeral else 0
             edit = changes.create(view, path, blob, OPEN_ACL, owner, creates, zxid, time)
+            tree.commit(zxid, (edit,))
+            view.committed((edit,))
     except KeeperError:
         return None  # and nothing is changed: the long way knows what is owed then
-    tree, edits = view.tree, (edit,)
-    tree.commit(zxid, edits)
-    view.committed(edits)
     tree.digest = view.digest
     version, digest = _unpack_digest(entry, end)
     known = tree.digest_enabled and version == DIGEST_VERSION
-    return Replayed(zxid, None, 0, digest == tree.digest if known else None, edits, None)
+    return Replayed(zxid, None, 0, digest == tree.digest if known else None, (edit,), None)
+
+
+def _set(view: Outstanding, path: bytes, blob: bytes, version: int, zxid: int, time: int) -> Edit:
+    """`changes.set_data`, committed. Most of what a learner does is this, and nothing else is
+    outstanding, so the overlay need not know the record in between.
+    """
+    tree = view.tree
+    old = tree.nodes.get(path)
+    if old is None or not view.digest_enabled or path.startswith(_SYSTEM) or len(path) == 1:
+        edit = changes.set_data(view, path, blob, version, zxid, time)
+        tree.commit(zxid, (edit,))
+        view.committed((edit,))
+        return edit
+    record, digest = with_data_and_digest(path, old, blob, version, zxid, time)
+    digests = view.digests
+    known = digests.get(path)
+    if known is None:
+        view.trim_digests()
+        view.digest += digest - node_digest(path, old)
+    else:
+        view.digest += digest - (known[1] if known[0] is old else node_digest(path, old))
+    digests[path] = (record, digest)
+    tree.commit_set(zxid, path, record)
+    return SET, path, record
 
 
 def _replay_any(view: Outstanding, entry: bytes) -> Replayed:
