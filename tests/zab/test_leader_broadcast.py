@@ -142,6 +142,24 @@ def test_sync_is_answered_behind_what_is_outstanding() -> None:
     assert two.hears() == [Packet(COMMIT, E1 + 1), Packet(PacketType.SYNC, 0)]
 
 
+def test_sync_is_answered_ahead_of_what_came_after_it() -> None:
+    """A learner's client has a later write applied only once its earlier sync is answered."""
+    rig = Rig().established(2)
+    two = rig.learners[2]
+    (handler,) = rig.leader.handlers
+    rig.write(b"x")
+    rig.leading.sync(handler)
+    rig.write(b"y")
+    rig.peer.flush()
+    two.hears()
+    two.acks(E1 + 2)
+    assert two.hears() == [
+        Packet(COMMIT, E1 + 1),
+        Packet(PacketType.SYNC, 0),
+        Packet(COMMIT, E1 + 2),
+    ]
+
+
 def test_revalidation_hands_over_at_once_and_answers_behind_what_is_outstanding() -> None:
     rig = Rig().established(2)
     two = rig.learners[2]

@@ -129,6 +129,9 @@ class Broadcast:
         if self.is_open and zxid > self._history.committed:
             reached = self._context.quorum.quorum_zxid(self._acked)
             if reached > self._history.committed:
+                answers = self._answers
+                while answers and answers[0][0] < reached:  # nothing later may be ahead of them
+                    self._commit_to(answers[0][0])
                 self._commit_to(reached)
 
     def _commit_to(self, zxid: int) -> None:
