@@ -46,6 +46,9 @@ ERROR_TXN = -1
 # from making us read gigabytes before the checksum gets its say.
 MAX_ENTRY = 256 * 1024 * 1024
 CHUNK = 1024 * 1024
+# A log of a killed server ends in up to preAllocSize of zeros: comparing takes a hundredth of
+# the time that rstrip takes.
+_ZEROS = bytes(CHUNK + 64)
 
 # Where a record may begin: an Adler-32 widened to int64 has four zero bytes in front, and padding
 # (twelve zeros) is not a record. Lookahead, because candidates overlap.
@@ -181,7 +184,7 @@ class LogScanner:
         skip, last, at_end = 1, -1, False
         while True:
             resume, wanted = len(window), CHUNK
-            stripped = window.rstrip(b"\0")
+            stripped = b"" if _ZEROS.startswith(window) else window.rstrip(b"\0")
             if stripped:
                 last = base + len(stripped) - 1
                 resume, wanted = self._search(window, base, skip, at_end)
