@@ -305,7 +305,8 @@ def test_what_leader_and_learners_tell_of_the_ensemble() -> None:
     assert "Proposal sizes last/min/max: " in ask(world.leader, b"srvr")
     for node in world.learners:
         told = dict(line.split("\t") for line in ask(node, b"mntr").splitlines())
-        assert told["zk_peer_state"] == f"{node.peer.state.name.lower()} - broadcast"  # type: ignore[union-attr]
+        assert node.peer is not None
+        assert told["zk_peer_state"] == f"{node.peer.state.name.lower()} - broadcast"
         assert "zk_learners" not in told
         assert "Global Sessions(1):\n" in ask(node, b"dump")
         assert f"serverId={node.sid}\n" in ask(node, b"conf")
