@@ -419,6 +419,18 @@ def test_touched_tells_whose_clients_were_heard_of() -> None:
     assert learner.forwarding.touched() == []
 
 
+def test_the_last_sign_of_life_of_a_client_that_leaves_is_told_once() -> None:
+    learner = Learner()
+    one, first = learner.newcomer()
+    learner.tick(400)
+    learner.forwarding.touched()
+    learner.tick(400)
+    ask(one, -2, Op.ping)
+    one.leave()
+    assert learner.forwarding.touched() == [(first, 10_000)]
+    assert learner.forwarding.touched() == []
+
+
 def test_a_frame_that_is_no_request_at_all() -> None:
     learner = Learner()
     client, _ = learner.newcomer()

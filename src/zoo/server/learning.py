@@ -108,6 +108,7 @@ class Forwarding:
         self._syncs: deque[tuple[ClientConnection, Forwarded]] = deque()
         self._revalidating: dict[int, ClientConnection] = {}
         self._touched_until = core.session_clock
+        self._left: dict[int, int] = {}  # heard of since then, and gone
         self.plain_writes: dict[int, Take] = dict.fromkeys((_SET_DATA, *_CREATES), self.take)
 
     # --- to the leader
@@ -201,6 +202,8 @@ class Forwarding:
         """A connection is gone: nobody waits any more for what it has sent."""
         self._core.outstanding -= sum(type(item) is Forwarded for item in connection.waiting)
         connection.waiting.clear()
+        if self._is_touched(connection, self._touched_until):
+            self._left[connection.session_id] = connection.session.timeout
 
     # --- back from the leader
 
@@ -283,10 +286,15 @@ class Forwarding:
     def touched(self) -> list[tuple[int, int]]:
         """Sessions whose clients have been heard of since the last call."""
         since, self._touched_until = self._touched_until, self._core.session_clock
-        return [
-            (session_id, connection.session.timeout)
+        touched, self._left = self._left, {}
+        touched |= {
+            session_id: connection.session.timeout
             for session_id, connection in self._core.attached.items()
-            if connection.session.seen >= since
-            and connection.session.id == session_id
-            and not connection.session.is_local
-        ]
+            if connection.session.id == session_id and self._is_touched(connection, since)
+        }
+        return list(touched.items())
+
+    @staticmethod
+    def _is_touched(connection: ClientConnection, since: int) -> bool:
+        session = connection.session
+        return session.seen >= since and session.id != 0 and not session.is_local
