@@ -36,6 +36,7 @@ from zoo.runtime.driver import Driver
 from zoo.runtime.file_storage import FileStorage
 from zoo.runtime.files import Files
 from zoo.runtime.loading import load, write_snapshot
+from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core import ServerCore
 from zoo.server.core_view import CoreView, HostFacts
 from zoo.server.view import ServerConf
@@ -227,7 +228,8 @@ class InThread:
             await self.driver.run()
 
         try:
-            asyncio.run(main())
+            with asyncio.Runner(loop_factory=TurnLoop) as runner:
+                runner.run(main())
         except BaseException as failure:
             self.outcome = failure
         finally:

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.hubs import free_ports, listening, wait_until
+from tests.runtime.hubs import LoneHub, free_ports, listening, wait_until
 from zoo.runtime.dial import Dial
-from zoo.runtime.hub import Hub
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    made = Hub()
+def hub() -> Iterator[LoneHub]:
+    made = LoneHub()
     yield made
     made.close()
 
@@ -21,7 +20,7 @@ def hub() -> Iterator[Hub]:
 Result = tuple[socket.socket | None, str]
 
 
-def dialled(hub: Hub, targets: list[tuple[str, int]], seconds: float = 5) -> Result:
+def dialled(hub: LoneHub, targets: list[tuple[str, int]], seconds: float = 5) -> Result:
     results: list[Result] = []
     Dial(hub, targets, seconds, lambda *result: results.append(result))
     assert not results, "told before the caller holds the Dial"
@@ -30,7 +29,7 @@ def dialled(hub: Hub, targets: list[tuple[str, int]], seconds: float = 5) -> Res
     return results[0]
 
 
-def test_reaches_a_member(hub: Hub) -> None:
+def test_reaches_a_member(hub: LoneHub) -> None:
     with listening() as server:
         sock, problem = dialled(hub, [server.getsockname()])
         assert sock is not None
@@ -42,7 +41,7 @@ def test_reaches_a_member(hub: Hub) -> None:
             assert other.recv(1) == b"x"
 
 
-def test_the_first_address_that_answers_wins(hub: Hub) -> None:
+def test_the_first_address_that_answers_wins(hub: LoneHub) -> None:
     (dead,) = free_ports(1)
     with listening() as server:
         targets = [("127.0.0.1", dead), server.getsockname(), server.getsockname()]
@@ -52,7 +51,7 @@ def test_the_first_address_that_answers_wins(hub: Hub) -> None:
             assert sock.getpeername() == server.getsockname()
 
 
-def test_a_silent_address_does_not_hold_the_others_up(hub: Hub) -> None:
+def test_a_silent_address_does_not_hold_the_others_up(hub: LoneHub) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, listening() as server:
         fillers = [socket.create_connection(full.getsockname(), 5)]
         while True:
@@ -74,7 +73,7 @@ def test_a_silent_address_does_not_hold_the_others_up(hub: Hub) -> None:
             filler.close()
 
 
-def test_says_what_was_tried(hub: Hub) -> None:
+def test_says_what_was_tried(hub: LoneHub) -> None:
     one, two = free_ports(2)
     sock, problem = dialled(hub, [("127.0.0.1", one), ("127.0.0.1", two)])
     assert sock is None
@@ -82,7 +81,7 @@ def test_says_what_was_tried(hub: Hub) -> None:
     assert f"127.0.0.1:{two}: Connection refused" in problem
 
 
-def test_a_name_is_looked_up_at_every_dial(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_looked_up_at_every_dial(hub: LoneHub, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening() as first, listening() as second:
         meanings = [first.getsockname(), second.getsockname()]
         real = socket.getaddrinfo
@@ -101,7 +100,7 @@ def test_a_name_is_looked_up_at_every_dial(hub: Hub, monkeypatch: pytest.MonkeyP
                 assert sock.getpeername() == server.getsockname()
 
 
-def test_a_dial_that_is_taken_back_says_nothing(hub: Hub) -> None:
+def test_a_dial_that_is_taken_back_says_nothing(hub: LoneHub) -> None:
     with listening() as server:
         results: list[Result] = []
         Dial(hub, [server.getsockname()], 5, lambda *result: results.append(result)).cancel()
@@ -112,7 +111,7 @@ def test_a_dial_that_is_taken_back_says_nothing(hub: Hub) -> None:
 
 
 def test_a_socket_that_reached_itself_reached_nobody(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: LoneHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Looped(socket.socket):
         def getsockname(self) -> object:
@@ -126,5 +125,5 @@ def test_a_socket_that_reached_itself_reached_nobody(
         assert "Connection refused" in problem
 
 
-def test_without_an_address_nobody_is_reached(hub: Hub) -> None:
+def test_without_an_address_nobody_is_reached(hub: LoneHub) -> None:
     assert dialled(hub, []) == (None, "no address is known")

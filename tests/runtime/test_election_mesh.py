@@ -6,11 +6,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.runtime.hubs import free_ports, listening, wait_for_bytes, wait_for_end, wait_until
+from tests.runtime.hubs import (
+    LoneHub,
+    free_ports,
+    listening,
+    wait_for_bytes,
+    wait_for_end,
+    wait_until,
+)
 from zoo.errors import ProtocolViolation
 from zoo.runtime import election_mesh
 from zoo.runtime.election_mesh import ElectionMesh, MeshEvents, MeshSettings
-from zoo.runtime.hub import Hub
 from zoo.zab.mesh_protocol import encode_greeting, frame
 
 NOWHERE = ("127.0.0.1", 9)
@@ -22,7 +28,7 @@ class Member:
     def __init__(self, sid: int, ports: dict[int, int], **settings: object) -> None:
         self.sid = sid
         self.address = ("127.0.0.1", ports[sid])
-        self.hub = Hub()
+        self.hub = LoneHub()
         self.heard: list[tuple[int, bytes]] = []
         self.events: list[tuple[str, int]] = []
         self.failures: list[str] = []
@@ -78,7 +84,7 @@ class Mesh:
         self.members.pop(sid).close()
 
     @property
-    def hubs(self) -> list[Hub]:
+    def hubs(self) -> list[LoneHub]:
         return [member.hub for member in self.members.values()]
 
     def wait_until(self, condition: Callable[[], object]) -> None:

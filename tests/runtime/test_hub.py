@@ -7,19 +7,19 @@ from threading import Event
 
 import pytest
 
-from tests.runtime.hubs import wait_until
+from tests.runtime.hubs import LoneHub, wait_until
 from zoo.runtime import hub as hub_module
-from zoo.runtime.hub import IN, Endpoint, Hub
+from zoo.runtime.hub import IN, Endpoint
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    made = Hub()
+def hub() -> Iterator[LoneHub]:
+    made = LoneHub()
     yield made
     made.close()
 
 
-def test_calls_back_who_is_ready_and_nobody_who_has_gone(hub: Hub) -> None:
+def test_calls_back_who_is_ready_and_nobody_who_has_gone(hub: LoneHub) -> None:
     a, b = socket.socketpair()
     c, d = socket.socketpair()
     calls: list[str] = []
@@ -39,7 +39,7 @@ def test_calls_back_who_is_ready_and_nobody_who_has_gone(hub: Hub) -> None:
     assert calls in (["a"], [])  # whoever is first may take the other's watch away
 
 
-def test_timers_run_in_their_order_and_can_be_cancelled(hub: Hub) -> None:
+def test_timers_run_in_their_order_and_can_be_cancelled(hub: LoneHub) -> None:
     ran: list[int] = []
     hub.later(0.02, lambda: ran.append(3))
     hub.later(0.01, lambda: ran.append(2))
@@ -50,7 +50,7 @@ def test_timers_run_in_their_order_and_can_be_cancelled(hub: Hub) -> None:
     assert hub.next_due() is None
 
 
-def test_a_timer_that_was_cancelled_is_not_waited_for(hub: Hub) -> None:
+def test_a_timer_that_was_cancelled_is_not_waited_for(hub: LoneHub) -> None:
     hub.later(0, lambda: None).cancel()
     assert hub.next_due() is None
     hub.later(1, lambda: None)
@@ -59,7 +59,7 @@ def test_a_timer_that_was_cancelled_is_not_waited_for(hub: Hub) -> None:
     assert 0.5 < due - time.monotonic() <= 1
 
 
-def test_an_address_needs_no_thread(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_needs_no_thread(hub: LoneHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "Thread", None)
     found: list[tuple[list[Endpoint], str]] = []
     hub.resolve("127.0.0.1", 99, lambda *result: found.append(result))
@@ -71,7 +71,7 @@ def test_an_address_needs_no_thread(hub: Hub, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_name_is_looked_up_beside_the_turns_once_for_all_who_ask(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: LoneHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on, asked = Event(), []
     real = socket.getaddrinfo
@@ -94,7 +94,9 @@ def test_a_name_is_looked_up_beside_the_turns_once_for_all_who_ask(
     assert asked == ["name.example"]
 
 
-def test_a_name_that_means_nothing_is_a_reason(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_means_nothing_is_a_reason(
+    hub: LoneHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_args: object, **_options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -116,7 +118,7 @@ def test_a_hub_may_be_closed_while_a_name_is_looked_up(monkeypatch: pytest.Monke
         return []
 
     monkeypatch.setattr("zoo.runtime.hub.socket.getaddrinfo", slow)
-    hub = Hub()
+    hub = LoneHub()
     found: list[object] = []
     hub.resolve("late.example", 7, lambda *result: found.append(result))
     hub.close()

@@ -4,10 +4,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.runtime.hubs import free_ports, wait_until
+from tests.runtime.hubs import LoneHub, free_ports, wait_until
 from zoo.config import Config, config_from
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.runtime.peers import Peers, PortUnusable
@@ -39,6 +40,7 @@ class Peer:
         self.mesh_out: list[tuple[int, bytes]] = []
         self.wanted_leader: int | None = None
         self.dirty: list[PeerLink] = []
+        self.log = SimpleNamespace(backlog=0)
         self.heard: list[tuple[int, bytes]] = []
         self.up: dict[int, bool] = {}
         self.link: Owner | None = None
@@ -71,7 +73,8 @@ class Server:
     def __init__(self, config: Config, my_id: int) -> None:
         self.failures: list[PortUnusable] = []
         self.peer = Peer(my_id)
-        self.peers = Peers(config, self.peer, self.failures.append)
+        self.hub = LoneHub()
+        self.peers = Peers(self.hub, config, self.peer, self.failures.append)
         self.peers.start()
 
 
@@ -89,7 +92,7 @@ class Ensemble:
             for server in self.servers:
                 server.peers.after_turn()
 
-        hubs = [server.peers.hub for server in self.servers]
+        hubs = [server.hub for server in self.servers]
         wait_until(condition, *hubs, after=after)  # type: ignore[arg-type]
 
 

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.hubs import free_ports, wait_until
+from tests.runtime.hubs import LoneHub, free_ports, wait_until
 from zoo.runtime import port_listener
-from zoo.runtime.hub import Hub
 from zoo.runtime.port_listener import ANY, PortListener
 
 
 class Listening:
     """A listener and what it was told."""
 
-    def __init__(self, hub: Hub, addresses: list[tuple[str, int]], attempts: int = 3) -> None:
+    def __init__(self, hub: LoneHub, addresses: list[tuple[str, int]], attempts: int = 3) -> None:
         self.hub = hub
         self.accepted: list[tuple[socket.socket, str]] = []
         self.failures: list[str] = []
@@ -46,14 +45,14 @@ class Listening:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoneHub]:
     monkeypatch.setattr(port_listener, "_RETRY_SECONDS", 0.02)
-    made = Hub()
+    made = LoneHub()
     yield made
     made.close()
 
 
-def test_accepts_on_every_address(hub: Hub) -> None:
+def test_accepts_on_every_address(hub: LoneHub) -> None:
     one, two = free_ports(2)
     listening = Listening(hub, [("127.0.0.1", one), ("127.0.0.1", two)])
     assert listening.listener.is_open
@@ -67,14 +66,14 @@ def test_accepts_on_every_address(hub: Hub) -> None:
         socket.create_connection(("127.0.0.1", one), 5)
 
 
-def test_any_address_means_ipv4_too(hub: Hub) -> None:
+def test_any_address_means_ipv4_too(hub: LoneHub) -> None:
     listening = Listening(hub, [(ANY, 0)])
     (port,) = listening.listener.ports
     assert listening.serves(("127.0.0.1", port)).startswith("127.0.0.1:")
     listening.close()
 
 
-def test_any_address_without_ipv6(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_address_without_ipv6(hub: LoneHub, monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.socket
 
     def no_ipv6(family: int, *rest: int) -> socket.socket:
@@ -90,7 +89,7 @@ def test_any_address_without_ipv6(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> 
     listening.close()
 
 
-def test_a_port_that_is_taken_is_tried_again(hub: Hub) -> None:
+def test_a_port_that_is_taken_is_tried_again(hub: LoneHub) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         address = holder.getsockname()
         listening = Listening(hub, [address], attempts=0)
@@ -101,7 +100,7 @@ def test_a_port_that_is_taken_is_tried_again(hub: Hub) -> None:
     assert listening.failures == []
 
 
-def test_a_port_that_stays_taken_is_the_end(hub: Hub) -> None:
+def test_a_port_that_stays_taken_is_the_end(hub: LoneHub) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         listening = Listening(hub, [holder.getsockname()], attempts=3)
@@ -112,7 +111,7 @@ def test_a_port_that_stays_taken_is_the_end(hub: Hub) -> None:
     listening.close()
 
 
-def test_listens_again_after_its_socket_broke(hub: Hub) -> None:
+def test_listens_again_after_its_socket_broke(hub: LoneHub) -> None:
     (port,) = free_ports(1)
     listening = Listening(hub, [("127.0.0.1", port)])
     broken = listening.listener._places[0].sockets[0]
@@ -123,7 +122,7 @@ def test_listens_again_after_its_socket_broke(hub: Hub) -> None:
 
 
 def test_waits_when_there_are_no_descriptors(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hub: LoneHub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Starved(socket.socket):
         failures = 2

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.runtime.hubs import (
+    LoneHub,
     free_ports,
     listening,
     wait_for_bytes,
@@ -14,7 +15,6 @@ from tests.runtime.hubs import (
 )
 from zoo.errors import ProtocolViolation
 from zoo.runtime import quorum_links
-from zoo.runtime.hub import Hub
 from zoo.runtime.quorum_links import QuorumLinks, QuorumSettings
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState
@@ -59,7 +59,7 @@ class Peer:
 
 class Rig:
     def __init__(self, state: ServerState, leader: tuple[str, int] | None = None) -> None:
-        self.hub = Hub()
+        self.hub = LoneHub()
         self.peer = Peer(state)
         self.failures: list[str] = []
         (port,) = free_ports(1)

@@ -1,9 +1,8 @@
 """The client port: sockets on one side, connections of the core on the other.
 
-Theory of operation. The sockets of all clients hang on an epoll of our own, and that epoll, itself
-a file descriptor, hangs on the event loop. So one wake-up of the loop serves every socket that is
-ready, in a plain loop without a callback, a handle or a task per socket; asyncio's own transports
-cost more per request than the request.
+Theory of operation. The sockets of all clients hang on the one epoll of zoo.runtime.turn_loop. So
+one wake-up of the loop serves every socket that is ready, in a plain loop without a callback, a
+handle or a task per socket; asyncio's own transports cost more per request than the request.
 
 Each ready socket: one recv, one call into the core, one send. What a socket does not take at once
 is kept here and sent when it can be; the core is told how much that is and stops taking requests
@@ -22,6 +21,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from zoo.runtime.turn_loop import MAX_EVENTS, Events
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore, TooManyConnections
 from zoo.server.lone_request import lone_request
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 RECEIVE_SIZE = 1 << 16
 _ACCEPTS_PER_TURN = 64
-_MAX_EVENTS = 512
 _ROUNDS = 16  # how often one wake-up may look for more before the event loop gets its turn
 _MAX_LINGERING = 256
 _LINGER_SECONDS = 1.0
@@ -56,25 +55,27 @@ class ClientLink:
 class ClientListener:
     """Listening sockets and all client links.
 
-    The callbacks are the driver's: a turn begins, it ends, and no more input is ready.
+    The callbacks are the driver's: a turn begins, it ends, and no more input is ready. `watched`
+    has the callbacks of descriptors that others have on the same epoll, each served in a turn.
     """
 
     def __init__(
         self,
         core: ServerCore,
         sockets: list[socket.socket],
+        epoll: select.epoll,
         begin_turn: Callable[[], None],
         end_turn: Callable[[], None],
         all_read: Callable[[], None],
     ) -> None:
         self.core = core
-        self.epoll = select.epoll()
+        self.epoll = epoll
         self._begin_turn = begin_turn
         self._end_turn = end_turn
         self._all_read = all_read
         self._links: dict[int, ClientLink] = {}
         self._of: dict[ClientConnection, ClientLink] = {}
-        self._extra: dict[int, Callable[[], None]] = {}
+        self.watched: dict[int, Callable[[int], None]] = {}
         self._draining = False
         self._bytes_in = self._bytes_out = 0  # since the last tick
         self._lingering: dict[ClientLink, float] = {}
@@ -86,18 +87,11 @@ class ClientListener:
         for fd in self._listening:
             self.epoll.register(fd, IN)
 
-    def watch(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back, within a turn, whenever fd is readable."""
-        self._extra[fd] = callback
-        self.epoll.register(fd, IN)
-
-    def on_ready(self) -> None:
-        """The event loop says that something on the epoll is ready."""
-        poll, links, extra = self.epoll.poll, self._links, self._extra
+    def serve(self, events: Events) -> Events:
+        """Serve what is ready, and what becomes ready meanwhile; returns what is not ours."""
+        links, watched = self._links, self.watched
+        others: Events = []
         for _ in range(_ROUNDS):
-            events = poll(0, _MAX_EVENTS)
-            if not events:
-                break
             self._begin_turn()
             for fd, mask in events:
                 link = links.get(fd)
@@ -106,12 +100,20 @@ class ClientListener:
                         self._read(link)
                     else:
                         self._attend(link, mask)
-                elif fd in extra:
-                    extra[fd]()
+                elif fd in watched:
+                    watched[fd](mask)
                 elif fd in self._listening:
                     self._accept(self._listening[fd])
+                else:
+                    others.append((fd, mask))
             self._end_turn()
+            if others:  # they would be ready again and again
+                break
+            events = self.epoll.poll(0, MAX_EVENTS)
+            if not events:
+                break
         self._all_read()
+        return others
 
     def _attend(self, link: ClientLink, mask: int) -> None:
         """More than bytes to read: room to send, or the other side is gone."""
@@ -350,7 +352,6 @@ class ClientListener:
         for sock in self._listening.values():
             sock.close()
         self._listening.clear()
-        self.epoll.close()
 
 
 def plain_ip(ip: str) -> str:

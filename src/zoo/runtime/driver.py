@@ -23,9 +23,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from zoo.persistence.storage import SnapshotWriter, Storage, StorageFailed
-from zoo.runtime.client_listener import ClientListener
+from zoo.runtime.client_listener import IN, ClientListener
 from zoo.runtime.disk import Background, LogDisk
 from zoo.runtime.purge import purge
+from zoo.runtime.turn_loop import Events, running_loop
 from zoo.server.core import ServerCore
 from zoo.zab.ready import Ready
 
@@ -69,12 +70,14 @@ class Driver:
         self.node: Node = core if node is None else node
         self.storage = storage
         self.disk = LogDisk(storage)
+        self._loop = running_loop()
+        self.readiness = readiness = self._loop.readiness
         self.listener = ClientListener(
-            core, sockets, self._begin_turn, self._end_turn, self._all_read
+            core, sockets, readiness.epoll, self._begin_turn, self._end_turn, self._all_read
         )
-        self.listener.watch(self.disk.eventfd, self._disk_done)
+        readiness.epoll.register(self.disk.eventfd, IN)
+        self.listener.watched[self.disk.eventfd] = self._disk_done
         self.background = Background(self._background_failed)
-        self._loop = asyncio.get_running_loop()
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._tick_seconds = min(0.25, core.config.tick_time_ms / 4000)
         self._snapshot: Iterator[bytes] | None = None
@@ -89,17 +92,22 @@ class Driver:
         """Serve. Returns after `stop`; raises what made going on impossible."""
         self._loop.set_exception_handler(self._loop_failed)
         hook, threading.excepthook = threading.excepthook, self._thread_failed
-        self._loop.add_reader(self.listener.epoll.fileno(), self._guarded_ready)
+        self.readiness.serve = self._serve
         self._tick()
         if self.core.config.purge_interval_ms:
             self._purge_later()
         try:
             await self._over
         finally:
-            self._loop.remove_reader(self.listener.epoll.fileno())
-            self.listener.close()
+            self.readiness.serve = None
+            self._close_links()
             await self._end_threads()
             threading.excepthook = hook
+
+    def _close_links(self) -> None:
+        """Nothing that nobody serves any more may stay where the event loop looks."""
+        self.readiness.epoll.unregister(self.disk.eventfd)
+        self.listener.close()
 
     async def _end_threads(self) -> None:
         """Let both threads finish what they have, but not for ever: a fsync may never return."""
@@ -166,13 +174,14 @@ class Driver:
 
     # --- turns
 
-    def _guarded_ready(self) -> None:
+    def _serve(self, events: Events) -> Events:
         if self._over.done():
-            return
+            return events
         try:
-            self.listener.on_ready()
+            return self.listener.serve(events)
         except BaseException as failure:
             self._finish(failure)
+            return []
 
     def _begin_turn(self) -> None:
         self.node.turn(int(time.monotonic() * 1000), int(time.time() * 1000))
@@ -201,7 +210,7 @@ class Driver:
     def _submit(self, ready: Ready) -> None:
         self.disk.submit(ready)
 
-    def _disk_done(self) -> None:
+    def _disk_done(self, _mask: int) -> None:
         done = self.disk.collect()
         if done is None:
             return

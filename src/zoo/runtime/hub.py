@@ -1,10 +1,10 @@
 """Where the sockets between members meet: readiness, timers, and names that need a look-up.
 
-Theory of operation. One epoll of its own, with a callback per socket; it hangs on the epoll of the
-clients as one descriptor, so that links between members are served within the same turns. Timers
-are a heap; whoever runs the hub asks `next_due` and calls `run_due`. Looking a name up can block
-for seconds, so it is done in a thread of its own, one per name at a time, that wakes the epoll
-through an eventfd; an address that is written as a number needs no thread.
+Theory of operation. A callback per socket, on the epoll that the clients' sockets hang on, so that
+links between members are served within the same turns. Timers are a heap; whoever runs the hub asks
+`next_due` and calls `run_due`. Looking a name up can block for seconds, so it is done in a thread
+of its own, one per name at a time, that wakes the epoll through an eventfd; an address that is
+written as a number needs no thread.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 IN, OUT = select.EPOLLIN, select.EPOLLOUT
-_MAX_EVENTS = 256
-_ROUNDS = 4
 
 
 class Endpoint(NamedTuple):
@@ -49,11 +47,14 @@ class Timer:
 
 
 class Hub:
-    """An epoll with callbacks, timers and a resolver. Not thread-safe."""
+    """Callbacks, timers and a resolver. Not thread-safe.
 
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
+    Whoever polls `epoll` calls what `callbacks` has for a ready descriptor, with its events.
+    """
+
+    def __init__(self, epoll: select.epoll, callbacks: dict[int, Callable[[int], None]]) -> None:
+        self._epoll = epoll
+        self._callbacks = callbacks
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._lookups: dict[tuple[str, int], list[Resolved]] = {}
@@ -61,10 +62,6 @@ class Hub:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._closed = False
         self.watch(self._wake, IN, self._looked_up)
-
-    def fileno(self) -> int:
-        """Readable when `on_ready` has something to do."""
-        return self._epoll.fileno()
 
     # --- readiness
 
@@ -80,17 +77,6 @@ class Hub:
         """To be called before `fd` is closed."""
         self._epoll.unregister(fd)
         del self._callbacks[fd]
-
-    def on_ready(self) -> None:
-        """Serve what is ready. What becomes ready again and again gets another turn."""
-        for _ in range(_ROUNDS):
-            events = self._epoll.poll(0, _MAX_EVENTS)
-            for fd, mask in events:
-                callback = self._callbacks.get(fd)
-                if callback is not None:  # else closed by the callback of another
-                    callback(mask)
-            if len(events) < _MAX_EVENTS:
-                return
 
     # --- time
 
@@ -156,8 +142,7 @@ class Hub:
             return
         self._closed = True
         self._timers.clear()
-        self._callbacks.clear()
-        self._epoll.close()
+        self.unwatch(self._wake)
         # A thread that still looks a name up may be about to write to the eventfd: let it be.
         if not self._lookups:
             os.close(self._wake)

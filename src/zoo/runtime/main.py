@@ -30,6 +30,7 @@ from zoo.runtime.loading import Loaded, UndecodableTxn, load, reload, write_snap
 from zoo.runtime.member_driver import MemberDriver
 from zoo.runtime.membership import make_member
 from zoo.runtime.peers import PortUnusable
+from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core import ServerCore
 from zoo.server.core_view import CoreView, HostFacts
 from zoo.server.four_letter_words import full_version
@@ -103,7 +104,8 @@ def _serve(config: Config) -> int:
         loaded = _load(config, dirs, storage, history)
         _listen(config, sockets)
         _quiet_collector()
-        return asyncio.run(_run(config, dirs, storage, loaded, sockets, history))
+        with asyncio.Runner(loop_factory=TurnLoop) as runner:
+            return runner.run(_run(config, dirs, storage, loaded, sockets, history))
     finally:
         for sock in sockets:
             sock.close()

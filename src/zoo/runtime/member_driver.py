@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 from zoo.persistence.storage import Storage
 from zoo.runtime.driver import Driver
+from zoo.runtime.hub import Hub
 from zoo.runtime.peers import Peers, PortUnusable
 from zoo.runtime.role_log import RoleLog
 from zoo.server.member import Member
@@ -48,7 +49,8 @@ class MemberDriver(Driver):
         self.member = member
         self.peer = peer
         config = member.core.config
-        self.peers = Peers(config, peer, self._port_lost)
+        hub = Hub(self.readiness.epoll, self.listener.watched)
+        self.peers = Peers(hub, config, peer, self._port_lost)
         self._tick_seconds = min(_MAX_TICK_SECONDS, config.tick_time_ms / 20_000)
         self._reload = reload
         self._roles = RoleLog(peer)
@@ -56,7 +58,6 @@ class MemberDriver(Driver):
         self._held: Ready | None = None
         self._give_up_at = 0.0
         self._tree = member.core.tree
-        self.listener.watch(self.peers.hub.fileno(), self.peers.hub.on_ready)
 
     async def run(self) -> None:
         self._begin_turn()
@@ -64,12 +65,13 @@ class MemberDriver(Driver):
         self.peers.start()
         self._end_turn()
         self._all_read()
-        try:
-            await super().run()
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
-            self.peers.close()
+        await super().run()
+
+    def _close_links(self) -> None:
+        super()._close_links()
+        if self._timer is not None:
+            self._timer.cancel()
+        self.peers.close()
 
     def _port_lost(self, failure: PortUnusable) -> None:
         self._finish(failure)

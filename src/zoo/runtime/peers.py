@@ -38,9 +38,9 @@ class Peers:
     """`failed` is told when a port is lost for good: the server must end."""
 
     def __init__(
-        self, config: Config, peer: NetworkedPeer, failed: Callable[[PortUnusable], None]
+        self, hub: Hub, config: Config, peer: NetworkedPeer, failed: Callable[[PortUnusable], None]
     ) -> None:
-        self.hub = Hub()
+        self.hub = hub
         self._peer = peer
 
         def lost(reason: str) -> None:
