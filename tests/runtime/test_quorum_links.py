@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +47,7 @@ class Peer:
         self.state = state
         self.wanted_leader: int | None = None
         self.dirty: list[PeerLink] = []
+        self.log = SimpleNamespace(backlog=0)
         self.learners: list[Owner] = []
         self.leaders: list[Owner | None] = []
 
@@ -177,6 +179,25 @@ def test_dials_the_leader_and_talks(rigs: list[Rig]) -> None:
             link.link.send(b"hi")
             follower.links.after_turn()
             assert wait_for_bytes(sock, 2, follower.hub) == b"hi"
+
+
+def test_nothing_is_read_while_the_disk_is_behind(rigs: list[Rig]) -> None:
+    with listening() as leader:
+        follower = rig(rigs, ServerState.FOLLOWING, leader.getsockname())
+        follower.peer.wanted_leader = 7
+        follower.wait_until(lambda: follower.peer.leaders)
+        (link,) = follower.peer.leaders
+        assert link is not None
+        with leader.accept()[0] as sock:
+            follower.peer.log.backlog = quorum_links.MAX_BACKLOG + 1
+            follower.links.after_turn()
+            sock.send(b"more of a snapshot")
+            link.link.send(b"still heard")
+            follower.links.after_turn()
+            assert wait_for_bytes(sock, 11, follower.hub) == b"still heard"
+            assert link.data == b""
+            follower.peer.log.backlog = 0
+            follower.wait_until(lambda: link.data == b"more of a snapshot")
 
 
 def test_says_that_the_leader_does_not_answer(rigs: list[Rig]) -> None:

@@ -52,6 +52,15 @@ def test_nothing_shares_a_ready_behind_a_cut() -> None:
     ]
 
 
+def test_the_backlog_is_what_waits_behind_the_ready_that_is_out() -> None:
+    queue = LogQueue(5)
+    for number in range(3):
+        queue.install(Install(9, [b"piece"], number == 0, number == 2))
+    assert queue.backlog == 3
+    assert queue.ready() is not None
+    assert queue.backlog == 2
+
+
 def test_a_step_out_of_order_waits_for_the_next_ready() -> None:
     queue = LogQueue(5)
     queue.append(6, b"six")

@@ -8,7 +8,8 @@ the other side looks anew at once.
 
 Output is sent at the end of a turn, joined, as much as the socket takes and a bounded amount at a
 time; the rest when there is room. `PeerLink.sent` tells the protocol above, which makes more of a
-snapshot only when there is room, and cuts a learner off that does not read.
+snapshot only when there is room, and cuts a learner off that does not read. The other way round,
+nothing is read from a leader whose snapshot comes faster than the disk takes it.
 """
 
 from __future__ import annotations
@@ -31,8 +32,17 @@ _SEND_PER_TURN = 1 << 20  # a snapshot must not keep everybody else waiting
 _HOLD_SECONDS = 2.0
 _MAX_HELD = 64
 _LAST_WORDS_SECONDS = 2.0
+MAX_BACKLOG = 64
+"""Readies, of a snapshot 1 MiB each, that may wait for the disk while more is read."""
 
 Addresses = Sequence[tuple[str, int]]
+
+
+class Backlog(Protocol):
+    """What of zoo.zab.log_queue.LogQueue tells how far the disk is behind."""
+
+    @property
+    def backlog(self) -> int: ...
 
 
 class LinkingPeer(Protocol):
@@ -40,6 +50,9 @@ class LinkingPeer(Protocol):
 
     @property
     def state(self) -> ServerState: ...
+
+    @property
+    def log(self) -> Backlog: ...
 
     wanted_leader: int | None
     dirty: list[PeerLink]
@@ -73,6 +86,7 @@ class QuorumLinks:
         self._sockets: dict[PeerLink, _LinkSocket] = {}
         self._held: dict[socket.socket, tuple[str, Timer]] = {}
         self._dialling: tuple[int, Dial] | None = None
+        self._leader: _LinkSocket | None = None
         self.listener = PortListener(
             hub, "learners", settings.listen_on, self._accepted, failed, settings.bind_attempts
         )
@@ -86,6 +100,8 @@ class QuorumLinks:
             self._decide_held()
         self._follow_wish()
         self.flush()
+        if self._leader is not None:
+            self._leader.pause(self._peer.log.backlog > MAX_BACKLOG)
 
     def flush(self) -> None:
         peer = self._peer
@@ -164,7 +180,9 @@ class QuorumLinks:
             log.info("cannot reach the leader, server %d: %s", leader, problem)
             self._peer.leader_link(None)
         else:
-            self._peer.leader_link(self._linked(sock, f"leader {leader}"))
+            link = self._linked(sock, f"leader {leader}")
+            self._leader = self._sockets[link]
+            self._peer.leader_link(link)
 
     # --- links
 
@@ -174,7 +192,8 @@ class QuorumLinks:
         return link
 
     def forget(self, link: PeerLink) -> None:
-        del self._sockets[link]
+        if self._sockets.pop(link) is self._leader:
+            self._leader = None
 
 
 class _LinkSocket:
@@ -186,7 +205,8 @@ class _LinkSocket:
         self._sock = sock
         self._link = link
         self._unsent = memoryview(b"")
-        self._mask = IN
+        self._mask = self._wanted = IN
+        self._paused = False
         self._deadline: Timer | None = None
         self._gone = False
         self._hub.watch(sock.fileno(), IN, self._on_ready)
@@ -196,6 +216,12 @@ class _LinkSocket:
             self.flush()
         if mask & ~OUT and not self._gone:
             self._read()
+
+    def pause(self, paused: bool) -> None:
+        """Read nothing, or go on reading."""
+        if paused != self._paused:
+            self._paused = paused
+            self._wait_for(self._wanted)
 
     def _read(self) -> None:
         try:
@@ -248,7 +274,9 @@ class _LinkSocket:
             )
         self._wait_for(OUT)
 
-    def _wait_for(self, mask: int) -> None:
+    def _wait_for(self, wanted: int) -> None:
+        self._wanted = wanted
+        mask = wanted & ~IN if self._paused else wanted
         if mask != self._mask:
             self._mask = mask
             self._hub.rewatch(self._sock.fileno(), mask)

@@ -129,6 +129,11 @@ class LogQueue:
         return len(self._batches[0].entries) if self._batches else 0
 
     @property
+    def backlog(self) -> int:
+        """How many Readies wait behind the one that is out."""
+        return len(self._batches)
+
+    @property
     def is_idle(self) -> bool:
         """All work is done."""
         return self._out is None and not self._batches
