@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 import time
@@ -154,18 +155,27 @@ def write(storage, epoch):
 carry_out.write_accepted_epoch = write
 """
 
+BROKEN_CUT = """
+from zoo.persistence.truncation import CannotTruncate
+from zoo.zab import carry_out
+def write(storage, epoch):
+    raise CannotTruncate("a log has gone since this was asked")
+carry_out.write_accepted_epoch = write
+"""
+
 
 @pytest.mark.parametrize(
-    ("breaking", "says"),
+    ("breaking", "code", "says"),
     [
-        (BROKEN_PEER, "a bug in the peer"),
-        (BROKEN_LINK, "a bug behind a link"),
-        (BROKEN_TIMER, "a bug in a timer"),
-        (BROKEN_LOOKUP, "a bug in a thread"),
-        (BROKEN_DISK, "nothing unlogged was acknowledged"),
+        (BROKEN_PEER, 1, "a bug in the peer"),
+        (BROKEN_LINK, 1, "a bug behind a link"),
+        (BROKEN_TIMER, 1, "a bug in a timer"),
+        (BROKEN_LOOKUP, 1, "a bug in a thread"),
+        (BROKEN_DISK, 1, "nothing unlogged was acknowledged"),
+        (BROKEN_CUT, 3, "stopping: a log has gone since this was asked"),
     ],
 )
-def test_nothing_dies_quietly(tmp_path: Path, breaking: str, says: str) -> None:
+def test_nothing_dies_quietly(tmp_path: Path, breaking: str, code: int, says: str) -> None:
     """Whatever fails takes the server down with a reason; the others go on."""
     ensemble = LocalEnsemble(tmp_path, settings={"tickTime": 500})
     broken = ensemble.servers[3]
@@ -174,7 +184,7 @@ def test_nothing_dies_quietly(tmp_path: Path, breaking: str, says: str) -> None:
         broken.config.write_text(text)
     broken.program = ["-c", f"{breaking}\nfrom zoo.tools.cli import main\nmain()"]
     with ensemble:
-        assert broken.wait(20) == 1
+        assert broken.wait(20) == code
         assert says in logs(broken)
         serving(ensemble, 2)
 
@@ -190,3 +200,28 @@ def test_a_stopped_leader_is_replaced_and_follows_when_it_comes_back(
     leader.signal(signal.SIGCONT)
     wait_for(lambda: leader.mode == "follower", "it follows")
     assert client(leader).get("/b") == b""
+
+
+def test_a_member_without_its_data_does_not_vote_until_it_has_it_back(tmp_path: Path) -> None:
+    settings = {"tickTime": 500, "zookeeper.db.autocreate": "false"}
+    ensemble = LocalEnsemble(tmp_path, settings=settings)
+    markers = [server.config.parent / "data" / "initialize" for server in ensemble.servers.values()]
+    for marker in markers:
+        marker.touch()
+    with ensemble:
+        _, followers = serving(ensemble, 3)
+        assert not any(marker.exists() for marker in markers), "they are for one start"
+        client(followers[0]).create("/a", b"kept")
+        lost = followers[1]
+        lost.kill()
+        shutil.rmtree(lost.config.parent / "data" / "version-2")
+        ensemble.servers[followers[0].sid].kill()
+        wait_for(lambda: not ensemble.leader(), "nobody leads alone")
+        lost.start()
+        wait_for(lambda: "takes no part in elections" in logs(lost), "it says why it waits")
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            assert not ensemble.leader(), "who lost everything has voted"
+        followers[0].start()
+        serving(ensemble, 3)
+        assert client(lost).get("/a") == b"kept"

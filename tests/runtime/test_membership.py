@@ -7,12 +7,14 @@ import pytest
 
 from zoo.config import Config
 from zoo.config_properties import Origin, Setting
-from zoo.persistence.epochs import EpochsUnusable
+from zoo.persistence.epochs import EpochsUnusable, is_first_sync_unfinished
 from zoo.runtime.config_file import load_config
 from zoo.runtime.file_storage import FileStorage
 from zoo.runtime.loading import load
 from zoo.runtime.membership import election_settings, make_member, zab_settings
 from zoo.zab.history import History
+from zoo.zab.notification import parse_notification
+from zoo.zab.vote import UNKNOWN_ZXID
 
 MEMBERS = {f"server.{n}": f"h{n}:2888:3888" for n in (1, 2, 3)} | {"server.4": "o:1:2:observer"}
 
@@ -71,15 +73,31 @@ def test_what_can_be_cut_is_told_from_the_files(config: Config, storage: FileSto
     loaded = load(config, storage, history=history)
     _, peer = make_member(config, storage, loaded.core, history)
     assert not peer.can_truncate(5)
-    writer = storage.begin_snapshot(5)
+    empty = storage.begin_snapshot(5)
+    empty.commit()
+    assert not peer.can_truncate(5), "there is a file, but not a snapshot in it"
+    writer = storage.begin_snapshot(6)
+    for chunk in loaded.core.begin_snapshot().chunks():
+        writer.write(chunk)
     writer.commit()
-    assert peer.can_truncate(5)
-    assert not peer.can_truncate(4)
+    assert peer.can_truncate(6)
+    assert not peer.can_truncate(5)
 
 
-def test_epochs_without_their_history_are_refused(
+def test_who_may_have_lost_its_history_has_no_epoch_of_its_own(
     config: Config, storage: FileStorage
 ) -> None:
+    history = History()
+    loaded = load(config, storage, history=history)
+    _, peer = make_member(config, storage, loaded.core, history, lacks_history=True)
+    assert peer.lacks_history
+    assert is_first_sync_unfinished(storage), "and so it is after a restart"
+    peer.start(0)
+    assert all(parse_notification(data).vote.zxid == UNKNOWN_ZXID for _, data in peer.mesh_out)
+    assert len(peer.mesh_out) == 2
+
+
+def test_epochs_without_their_history_are_refused(config: Config, storage: FileStorage) -> None:
     storage.write_note("acceptedEpoch", b"3")
     storage.write_note("currentEpoch", b"4")
     history = History()

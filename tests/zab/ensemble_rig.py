@@ -137,7 +137,7 @@ class Server:
     def is_serving(self) -> bool:
         return self.peer is not None and self.replica.role is not None
 
-    def boot(self) -> None:
+    def boot(self, lacks_history: bool = False) -> None:
         assert self.peer is None
         replica = Replica(self.ensemble)
         replica.state = list(self.disk.state)
@@ -155,6 +155,7 @@ class Server:
             epochs=Epochs(self.disk.epochs.accepted, self.disk.epochs.current),
             settings=Settings(tick_ms=TICK_MS),
             can_truncate=lambda zxid: zxid >= self.disk.snapshot[0],
+            lacks_history=lacks_history,
         )
         self.life += 1
         self.dials = None
@@ -163,6 +164,11 @@ class Server:
         self._periodically()
         for other in self.ensemble.others(self.sid):
             other.call(lambda peer: peer.reachable(self.sid))
+
+    def lose_everything(self) -> None:
+        """The disk comes back empty, which its operator has said it must not."""
+        assert self.peer is None
+        self.disk = Disk()
 
     def crash(self) -> None:
         """The Ready that is under way is done in part."""

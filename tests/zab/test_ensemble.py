@@ -244,3 +244,54 @@ def test_a_server_follows_one_leader_at_a_time() -> None:
     first.persisted()
     ensemble.settle()
     assert follower.is_serving
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_lost_everything_gets_it_back_and_is_a_member_like_others_then(seed: int) -> None:
+    ensemble = started(seed)
+    ensemble.write(20)
+    ensemble.settle()
+    lost = a_follower(ensemble)
+    ensemble.crash(lost.sid)
+    lost.lose_everything()
+    ensemble.write(5)
+    lost.boot(lacks_history=True)
+    ensemble.wait_until_all_serve()
+    state = ensemble.settle()
+    ensemble.run(100)
+    assert lost.disk.state == state
+    assert lost.peer
+    assert not lost.peer.lacks_history
+    ensemble.crash(next(s.sid for s in ensemble.others(lost.sid)))
+    ensemble.wait_for_leader()  # it takes two, so its vote counts
+    ensemble.write(3)
+    assert len(ensemble.settle()) == 28
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_members_that_lost_everything_elect_nobody(seed: int) -> None:
+    ensemble = started(seed)
+    ensemble.write(20)
+    state = ensemble.settle()
+    lost = ensemble.wait_for_leader(), a_follower(ensemble)
+    for server in lost:
+        ensemble.crash(server.sid)
+        server.lose_everything()
+        server.boot(lacks_history=True)
+    ensemble.run(20_000)
+    assert ensemble.leader is None
+    (left,) = [server for server in ensemble.up if server not in lost]
+    assert left.disk.state == state
+    # The operator decides: one of them was empty in truth.
+    ensemble.crash(lost[0].sid)
+    lost[0].boot()
+    ensemble.wait_until_all_serve()
+    assert ensemble.settle() == state
+
+
+def test_a_new_ensemble_waits_for_its_operator() -> None:
+    ensemble = Ensemble(1)
+    for server in ensemble.servers.values():
+        server.boot(lacks_history=True)
+    ensemble.run(5000)
+    assert ensemble.leader is None

@@ -18,6 +18,7 @@ from zoo.zab.leader_broadcast import EXHAUSTED
 from zoo.zab.packets import Packet, PacketType, bare
 from zoo.zab.quorum import Hierarchical
 from zoo.zab.sync_plan import NO_HISTORY
+from zoo.zab.vote import UNKNOWN_ZXID
 
 NEWLEADER, UPTODATE = PacketType.NEWLEADER, PacketType.UPTODATE
 INIT_MS = 10 * TICK_MS
@@ -158,6 +159,14 @@ def test_who_hides_its_history_does_not_count() -> None:
     two = rig.learner(2)
     rig.peer.flush()
     two.promises(0, NO_HISTORY)
+    assert rig.leader.phase is Phase.DISCOVERY
+
+
+def test_no_promise_of_a_java_server_that_lost_its_history_counts() -> None:
+    rig = Rig(FakePeer(committed=entries(1, 1)))
+    two = rig.learner(2)
+    rig.peer.flush()
+    two.promises(0, UNKNOWN_ZXID)
     assert rig.leader.phase is Phase.DISCOVERY
 
 

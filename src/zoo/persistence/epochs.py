@@ -74,18 +74,19 @@ def refuse_lost_history(storage: Storage) -> None:
 
 
 def recover_epochs(
-    storage: Storage, last_zxid: int, warn: Callable[[str], None]
+    storage: Storage, last_zxid: int, warn: Callable[[str], None], lacks_history: bool = False
 ) -> tuple[int, int]:
     """(accepted, current) of a server whose history ends at `last_zxid`; both are durable.
 
-    A missing file gets the epoch of the last zxid: a server that was alone so far has none. Raises
-    EpochsUnusable, StorageFailed.
+    A missing file gets the epoch of the last zxid: a server that was alone so far has none. Where
+    the history is not to be trusted a missing current epoch stays so: `is_first_sync_unfinished`.
+    Raises EpochsUnusable, StorageFailed.
     """
     accepted, current = read_epochs(storage)
     newest = zxids.epoch_of(last_zxid)
     last = zxids.to_hex(last_zxid)
     if current is None:
-        current = _write(storage, CURRENT, newest)
+        current = newest if lacks_history else _write(storage, CURRENT, newest)
     if accepted is None:
         if current > newest:
             raise EpochsUnusable(
@@ -105,8 +106,18 @@ def recover_epochs(
             f"{CURRENT} is {current} and the history ends at {last}: the synchronisation with a "
             f"leader was interrupted; {CURRENT} is {newest} now"
         )
-        current = _write(storage, CURRENT, newest)
+        current = newest if lacks_history else _write(storage, CURRENT, newest)
     return accepted, current
+
+
+def is_first_sync_unfinished(storage: Storage) -> bool:
+    """Whether an epoch is promised and none has ever been followed.
+
+    So it is with a server that began without a history it could trust, until a leader has given it
+    all of one. (Everyone else writes the current epoch first.)
+    """
+    accepted, current = read_epochs(storage)
+    return accepted is not None and current is None
 
 
 def _write(storage: Storage, name: str, epoch: int) -> int:

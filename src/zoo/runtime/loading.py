@@ -34,6 +34,8 @@ class Loaded:
         self.core = core
         self.snapshot = recovery.snapshot
         self.fresh = recovery.fresh
+        self.lacks_history = False
+        """For a member: what is there may be less than it once had (zoo.zab.peer)."""
         self.replayed = replayed
         self.seconds = seconds
 
@@ -132,9 +134,9 @@ def load(
     return Loaded(core, state.recovery, state.replayed, state.seconds)
 
 
-def load_epochs(storage: Storage, last_zxid: int) -> Epochs:
+def load_epochs(storage: Storage, last_zxid: int, lacks_history: bool = False) -> Epochs:
     """The epochs of a member whose log ends at `last_zxid`. Raises EpochsUnusable."""
-    return Epochs(*recover_epochs(storage, last_zxid, log.warning))
+    return Epochs(*recover_epochs(storage, last_zxid, log.warning, lacks_history))
 
 
 def reload(config: Config, storage: Storage, core: ServerCore) -> tuple[DataTree, dict[int, int]]:

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from zoo import __version__
 from zoo.config import Config
-from zoo.persistence.epochs import EpochsUnusable
+from zoo.persistence.epochs import EpochsUnusable, is_first_sync_unfinished
 from zoo.persistence.recovery import NoUsableSnapshot
 from zoo.persistence.snapshot import InvalidSnapshot
 from zoo.persistence.storage import StorageFailed
@@ -31,7 +31,6 @@ from zoo.runtime.member_driver import MemberDriver
 from zoo.runtime.membership import make_member
 from zoo.runtime.peers import PortUnusable
 from zoo.runtime.turn_loop import TurnLoop
-from zoo.server.core import ServerCore
 from zoo.server.core_view import CoreView, HostFacts
 from zoo.server.four_letter_words import full_version
 from zoo.server.view import ServerConf
@@ -113,6 +112,8 @@ def _serve(config: Config) -> int:
 
 
 def _load(config: Config, dirs: DataDirs, storage: FileStorage, history: History | None) -> Loaded:
+    # Asked at every start: a file that was left over would excuse a loss of data some day.
+    may_be_empty = may_start_empty(dirs, db_autocreate=config.db_autocreate)
     try:
         loaded = load(config, storage, history=history)
     except OSError as error:
@@ -121,12 +122,20 @@ def _load(config: Config, dirs: DataDirs, storage: FileStorage, history: History
             "for a failing disk"
         ) from error
     empty = loaded.fresh and loaded.snapshot is None
-    if empty and not may_start_empty(dirs, db_autocreate=config.db_autocreate):
+    if not may_be_empty and history is None and empty:
         raise DataDirError(
             f"{dirs.snapshots} holds no data and zookeeper.db.autocreate=false: create the file "
             "`initialize` in dataLogDir to begin empty, or restore a backup"
         )
-    if loaded.snapshot is None and (empty or history is None):
+    if not may_be_empty and history is not None and (empty or is_first_sync_unfinished(storage)):
+        loaded.lacks_history = True
+        log.warning(
+            "%s holds no data, or not all of it, and zookeeper.db.autocreate=false: this server "
+            "takes no part in elections until a leader has sent it everything. If the whole "
+            "ensemble is new, create the file `initialize` in each dataLogDir and start again",
+            dirs.snapshots,
+        )
+    elif loaded.snapshot is None and (empty or history is None):
         # What a member has logged may not be committed, and a snapshot holds nothing else.
         write_snapshot(loaded.core, storage)
     elif loaded.snapshot is not None and loaded.snapshot.zxid and not storage.logs():
@@ -150,7 +159,7 @@ async def _run(
     core = loaded.core
     port = sockets[0].getsockname()[1] if sockets else -1
     core.view = CoreView(core, _host_facts(config, dirs, port))
-    driver = _driver(config, storage, core, sockets, history)
+    driver = _driver(config, storage, loaded, sockets, history)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, driver, number)
@@ -176,7 +185,7 @@ async def _run(
     except PortUnusable as failure:
         log.critical("stopping: %s; no other member could reach this server", failure)
         return EXIT_QUORUM_PORT
-    except CannotTruncate as failure:
+    except _UNUSABLE_DATA as failure:  # found when a leader had the log cut, and the state rebuilt
         log.critical("stopping: %s", failure)
         return EXIT_DATA_DIR
     except BaseException:
@@ -193,13 +202,14 @@ async def _run(
 def _driver(
     config: Config,
     storage: FileStorage,
-    core: ServerCore,
+    loaded: Loaded,
     sockets: list[socket.socket],
     history: History | None,
 ) -> Driver:
+    core = loaded.core
     if history is None:
         return Driver(core, storage, sockets)
-    member, peer = make_member(config, storage, core, history)
+    member, peer = make_member(config, storage, core, history, loaded.lacks_history)
     return MemberDriver(
         member,
         peer,

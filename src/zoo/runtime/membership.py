@@ -8,6 +8,7 @@ from random import SystemRandom
 from zoo import zxid as zxids
 from zoo.config import Config
 from zoo.persistence.storage import Storage
+from zoo.persistence.truncation import can_truncate
 from zoo.runtime.loading import load_epochs
 from zoo.server.core import ServerCore
 from zoo.server.member import Member
@@ -22,21 +23,22 @@ log = logging.getLogger("zoo.ensemble")
 
 
 def make_member(
-    config: Config, storage: Storage, core: ServerCore, history: History
+    config: Config,
+    storage: Storage,
+    core: ServerCore,
+    history: History,
+    lacks_history: bool = False,
 ) -> tuple[Member, Peer]:
-    """`history` is what the core's tree was loaded from. Raises EpochsUnusable, StorageFailed."""
+    """`history` is what the core's tree was loaded from. `lacks_history`: see zoo.zab.peer.
+
+    Raises EpochsUnusable, StorageFailed.
+    """
     my_id, ensemble = config.my_id, config.ensemble
     assert my_id is not None, "a member without a number"
     last = core.tree.last_zxid
-    epochs = load_epochs(storage, last)
+    epochs = load_epochs(storage, last, lacks_history)
     text = ensemble.text().encode()
     member = Member(core, my_id, text, ensemble.version)
-
-    def can_truncate(zxid: int) -> bool:
-        logs = storage.logs()
-        from_the_start = bool(logs) and logs[0].zxid <= 1
-        return from_the_start or any(s.zxid <= zxid for s in storage.snapshots())
-
     peer = Peer(
         my_id,
         quorum_of(ensemble),
@@ -48,7 +50,8 @@ def make_member(
         config=text,
         settings=zab_settings(config),
         election=election_settings(config),
-        can_truncate=can_truncate,
+        can_truncate=lambda zxid: can_truncate(storage, zxid, log.warning),
+        lacks_history=lacks_history,
     )
     member.join(peer)
     log.info(

@@ -31,6 +31,7 @@ from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
 from zoo.zab.link import PeerLink
 from zoo.zab.sync_plan import NO_HISTORY
+from zoo.zab.vote import UNKNOWN_ZXID
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ class Leader:
         elif (current, handler.last_zxid) > self._summary:
             handler.close(f"it is ahead of us: epoch {current}, zxid 0x{handler.last_zxid:x}")
             self._cannot_promise(handler.sid, "it is ahead of us")
-        elif handler.last_zxid != NO_HISTORY:
+        elif handler.last_zxid not in (NO_HISTORY, UNKNOWN_ZXID):
             self._promise(handler.sid)
 
     def _cannot_promise(self, sid: int, why: str) -> None:

@@ -200,7 +200,8 @@ class Learner:
         context = self._context
         if self._awaits_accepted and context.log.epochs_are_durable:
             self._awaits_accepted = False
-            self._ack_epoch(context.epochs.current)
+            # It has forgotten what it promised and acknowledged before: nobody may count on it.
+            self._ack_epoch(-1 if context.lacks_history else context.epochs.current)
         if self._awaits_current and context.log.epochs_are_durable:
             self._awaits_current = False
             self._is_in_epoch = True

@@ -24,6 +24,7 @@ from zoo.zab.learner_log import LearnerLog
 from zoo.zab.packets import SNAPSHOT_END
 from zoo.zab.ready import Install
 from zoo.zab.replica import InstallTarget
+from zoo.zab.sync_plan import NO_HISTORY
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,9 @@ class SyncMode(Enum):
 class SyncContext(Context, Protocol):
     """What synchronisation needs of the peer besides."""
 
+    lacks_history: bool
+    """This server may have lost what it knew: whatever it has now counts for nothing."""
+
     def can_truncate(self, zxid: int) -> bool:
         """Whether the disk can rebuild the state at `zxid`, which is older than the tree."""
         ...
@@ -59,7 +63,7 @@ class Synchronisation:
     def __init__(self, context: SyncContext, received: LearnerLog) -> None:
         self._context = context
         self._received = received
-        self.presented = context.log.appended
+        self.presented = NO_HISTORY if context.lacks_history else context.log.appended
         """The zxid in ACKEPOCH."""
         self.mode: SyncMode | None = None
         self._snapshot: _Snapshot | None = None

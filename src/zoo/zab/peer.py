@@ -32,7 +32,7 @@ from zoo.zab.observer import Observer
 from zoo.zab.quorum import QuorumVerifier
 from zoo.zab.ready import Ready
 from zoo.zab.replica import Replica
-from zoo.zab.vote import ServerState
+from zoo.zab.vote import UNKNOWN_ZXID, ServerState
 
 if TYPE_CHECKING:
     from random import Random
@@ -48,6 +48,10 @@ class Peer:
 
     `log` and `history` end with the same zxid, the last that recovery found; `epochs` are what the
     disk has. `can_truncate(zxid)` tells whether the disk can go back to the state at `zxid`.
+
+    `lacks_history`: the server may have lost what it had. It takes no part in elections, as a Java
+    server with zxid -1; it joins the leader that the others have, is sent the whole state, and is a
+    member like others once that is durable.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Peer:
         settings: Settings | None = None,
         election: ElectionSettings | None = None,
         can_truncate: Callable[[int], bool] = lambda zxid: True,
+        lacks_history: bool = False,
     ) -> None:
         assert log.appended == history.last_zxid, "log and history end differently"
         self.my_id = my_id
@@ -86,6 +91,7 @@ class Peer:
         """Elections that this server has begun."""
         self._rng = rng
         self._can_truncate = can_truncate
+        self.lacks_history = lacks_history
         self._is_established = False
         self._failures = 0
         self._look_at: int | None = None
@@ -192,6 +198,7 @@ class Peer:
             self.epochs.accepted = ready.accepted_epoch
         if ready.current_epoch is not None:
             self.epochs.current = ready.current_epoch
+            self.lacks_history = False  # its leader's history lies in front of it, durable
         if self.role is not None:
             self.role.persisted()
         elif self._look_at is not None:
@@ -253,7 +260,8 @@ class Peer:
             return
         self._look_at = None
         self.elections += 1
-        self.election.begin(self.log.persisted, self.epochs.current, self.now_ms)
+        zxid = UNKNOWN_ZXID if self.lacks_history else self.log.persisted
+        self.election.begin(zxid, self.epochs.current, self.now_ms)
         kept, self._kept = self._kept, {}
         for sid, heard in kept.items():
             try:
