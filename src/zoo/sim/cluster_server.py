@@ -205,6 +205,7 @@ class ClusterServer(PeerHost, ClientPort):
         self.member.join(self.peer)
         self.carrier = Carrier(self.storage, log.debug)
         self.tick_ms = config.tick_time_ms
+        self.ticks = 10
 
     def crash(self, *, power: bool) -> None:
         self.trace("loses its power" if power else "is killed")

@@ -50,6 +50,8 @@ class PeerHost(Host):
         self.links = links
         self.others = others
         self.tick_ms = 2000
+        self.ticks = 4
+        """How often the server looks at the time within a tick, if nothing is due."""
         self._timer: int | None = None
         self._dialling: int | None = None
         self._held: list[End] = []
@@ -207,9 +209,9 @@ class PeerHost(Host):
     # --- time
 
     def _set_timer(self) -> None:
-        """Be woken when the peer is due, and at least ten times a tick."""
+        """Be woken when the peer is due, and at least some times a tick."""
         now_ms = self.now_ms
-        due = now_ms + max(1, self.tick_ms // 10)
+        due = now_ms + max(1, self.tick_ms // self.ticks)
         peer_due = self.peer.next_due
         if peer_due is not None and peer_due < due:
             due = max(peer_due, now_ms)

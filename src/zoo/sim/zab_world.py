@@ -207,12 +207,13 @@ class ZabWorld:
         limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
         self._wait(60 * SECOND + 4 * limits, self._all_serve)
         leader = next((server for server in self.servers if server.is_leading), None)
+        wanted = self.clients.answered
         if leader is not None:
             self.clients.write(leader, 3)
-        before = self.clients.answered
-        self._wait(20 * SECOND, self._all_agree)
-        if leader is not None and self.clients.answered < before:
-            raise Violation("Liveness: the last writes were not answered")
+            wanted += 3
+        self._wait(20 * SECOND, lambda: self.clients.answered >= wanted and self._all_agree())
+        if self.clients.answered < wanted:
+            raise Violation("Liveness: the last writes are not answered")
         self.checkers.tell("finished")
 
     def _wait(self, limit: int, condition: Callable[[], bool]) -> None:
