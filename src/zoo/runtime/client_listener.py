@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 RECEIVE_SIZE = 1 << 16
 _ACCEPTS_PER_TURN = 64
-_ROUNDS = 16  # how often one wake-up may look for more before the event loop gets its turn
+_ROUNDS = 16
 _MAX_LINGERING = 256
 _LINGER_SECONDS = 1.0
 _ACCEPT_PAUSE_SECONDS = 1.0
@@ -70,6 +70,8 @@ class ClientListener:
     ) -> None:
         self.core = core
         self.epoll = epoll
+        self.rounds = _ROUNDS
+        """How often one wake-up may look for more before `all_read` is called all the same."""
         self._begin_turn = begin_turn
         self._end_turn = end_turn
         self._all_read = all_read
@@ -91,7 +93,7 @@ class ClientListener:
         """Serve what is ready, and what becomes ready meanwhile; returns what is not ours."""
         links, watched = self._links, self.watched
         others: Events = []
-        for _ in range(_ROUNDS):
+        for _ in range(self.rounds):
             self._begin_turn()
             for fd, mask in events:
                 link = links.get(fd)

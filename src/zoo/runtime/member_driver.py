@@ -1,7 +1,9 @@
 """Drives a member of an ensemble: what the driver of a lone server does, and the other members.
 
-A turn ends with what goes to the other members ahead of what goes to clients: a proposal is on its
-way before anything else is done. One timer serves the peer and its sockets; a member's own tick is
+What goes to the other members waits until all that is ready has been read, as the disk's next batch
+does: requests that came together are proposed together, and each link is sent to once, commits and
+the next proposals in one piece. It goes ahead of the disk, whose work the others' disks share. One
+timer serves the peer and its sockets; a member's own tick is
 a twentieth of tickTime.
 
 Two kinds of work for the disk change its history behind a snapshot's or a purge's back: cutting the
@@ -32,6 +34,7 @@ log = logging.getLogger(__name__)
 
 _QUORUM_SECONDS = 2.0  # that a stop gives to what waits for the ensemble
 _MAX_TICK_SECONDS = 0.1
+_ROUNDS = 4  # the other members do not wait for more than this of clients
 
 
 class MemberDriver(Driver):
@@ -51,6 +54,7 @@ class MemberDriver(Driver):
         config = member.core.config
         hub = Hub(self.readiness.epoll, self.listener.watched)
         self.peers = Peers(hub, config, peer, self._port_lost)
+        self.listener.rounds = _ROUNDS
         self._tick_seconds = min(_MAX_TICK_SECONDS, config.tick_time_ms / 20_000)
         self._reload = reload
         self._roles = RoleLog(peer)
@@ -78,22 +82,13 @@ class MemberDriver(Driver):
 
     # --- turns
 
-    def _end_turn(self) -> None:
-        self.core.go_on()
-        self.peers.after_turn()
-        super()._end_turn()
-        if (
-            self.peer.dirty or self.peer.mesh_out
-        ):  # a client's end may be worth a word to the leader
-            self.peers.after_turn()
-        now = time.monotonic()
-        self._roles.observe(now)
-        if self.core.tree is not self._tree:
-            self._forget_old_tree()
-
     def _all_read(self) -> None:
+        self.peers.after_turn()
         super()._all_read()
         self._arm()
+        self._roles.observe(time.monotonic())
+        if self.core.tree is not self._tree:
+            self._forget_old_tree()
 
     def _arm(self) -> None:
         """Have the timer go off when the peer or its sockets want the time."""
@@ -191,3 +186,4 @@ class MemberDriver(Driver):
         self._begin_turn()
         self.peer.stop()
         self._end_turn()
+        self.peers.after_turn()
