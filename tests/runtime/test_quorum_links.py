@@ -299,6 +299,28 @@ def test_a_stream_is_made_as_there_is_room(rigs: list[Rig]) -> None:
         assert biggest == 500_000
 
 
+def test_a_stream_leaves_the_turn_to_others(
+    rigs: list[Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quorum_links, "_SEND_PER_TURN", 40_000)
+    leader, sock, learner = led(rigs)
+    made = 0
+
+    def more() -> None:
+        nonlocal made
+        made += 10_000
+        learner.link.send(bytes(10_000))
+
+    with sock:
+        learner.link.on_drained = more
+        more()
+        leader.links.after_turn()
+        assert 40_000 <= made <= 50_000
+        leader.links.after_turn()
+        assert made <= 50_000, "it has to wait until the socket says that there is room"
+        leader.wait_until(lambda: made > 50_000)
+
+
 def test_a_violation_ends_the_link(rigs: list[Rig]) -> None:
     leader, sock, learner = led(rigs)
     with sock:

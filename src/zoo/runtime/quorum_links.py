@@ -28,7 +28,7 @@ from zoo.zab.vote import ServerState
 log = logging.getLogger("zoo.quorum")
 
 _RECEIVE_SIZE = 1 << 18
-_SEND_PER_TURN = 1 << 20  # a snapshot must not keep everybody else waiting
+_SEND_PER_TURN = 1 << 18  # a snapshot must not keep everybody else waiting
 _HOLD_SECONDS = 2.0
 _MAX_HELD = 64
 _LAST_WORDS_SECONDS = 2.0
@@ -109,10 +109,11 @@ class QuorumLinks:
             dirty, peer.dirty[:] = list(peer.dirty), []
             for link in dirty:
                 link_socket = self._sockets.get(link)
-                if link_socket is not None:
-                    link_socket.flush()
-                else:
+                if link_socket is None:
                     link.take_output()  # gone meanwhile
+                elif link.closing or not link_socket.waits_for_room:
+                    # Else a stream would go on within one turn for as long as the other side reads.
+                    link_socket.flush()
 
     def close(self) -> None:
         self.listener.close()
@@ -216,6 +217,11 @@ class _LinkSocket:
             self.flush()
         if mask & ~OUT and not self._gone:
             self._read()
+
+    @property
+    def waits_for_room(self) -> bool:
+        """More is sent when the socket says that there is room."""
+        return bool(self._mask & OUT)
 
     def pause(self, paused: bool) -> None:
         """Read nothing, or go on reading."""
