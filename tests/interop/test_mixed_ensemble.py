@@ -1,6 +1,6 @@
 """Zoo and Apache ZooKeeper as members of one ensemble: every role, every way to get in step.
 
-python -m tests.interop.test_mixed_ensemble [--rounds 3]     the rolling replacement alone
+python -m tests.interop.test_mixed_ensemble [--rounds 3] [--java java38]     the rolling replacement
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 from tests.interop import session as s
 from tests.interop.ensemble import Ensemble
-from tests.interop.harness import wait_out, wait_until
+from tests.interop.harness import missing, wait_out, wait_until
 from tests.interop.rider import Rider, synced
 from tests.interop.session import Session, dump
 
@@ -27,6 +27,20 @@ ALL_ZOO = ("zoo", "zoo", "zoo")
 LED_BY_ZOO = ("java", "zoo", "java")
 LED_BY_JAVA = ("zoo", "java", "zoo")
 MIXES = (ALL_ZOO, LED_BY_ZOO, LED_BY_JAVA)
+# Debian's ZooKeeper 3.8.0, and all three kinds at once.
+OLD_MIXES = (("java38", "zoo", "java38"), ("zoo", "java38", "zoo"), ("java38", "zoo", "java"))
+
+
+def slow(*mixes: Sequence[str]) -> list[object]:
+    return [pytest.param(mix, marks=pytest.mark.slow) for mix in mixes]
+
+
+@pytest.fixture(autouse=True)
+def _all_kinds_are_here(request: pytest.FixtureRequest) -> None:
+    callspec = getattr(request.node, "callspec", None)
+    for kind in callspec.params.get("kinds", ()) if callspec else ():
+        if reason := missing(kind):
+            pytest.skip(reason)
 
 
 def start_led_by_second(ensemble: Ensemble) -> None:
@@ -67,7 +81,7 @@ def same_tree_everywhere(ensemble: Ensemble) -> None:
             assert server.mntr().get("zk_digest_mismatches_count") == "0", (sid, server.kind, told)
 
 
-@pytest.mark.parametrize("kinds", MIXES, ids="-".join)
+@pytest.mark.parametrize("kinds", [*MIXES, *OLD_MIXES], ids="-".join)
 def test_writes_through_each_member_are_seen_through_all(
     kinds: Sequence[str], tmp_path: Path
 ) -> None:
@@ -94,7 +108,7 @@ def test_writes_through_each_member_are_seen_through_all(
         ensemble.kill()
 
 
-@pytest.mark.parametrize("kinds", MIXES, ids="-".join)
+@pytest.mark.parametrize("kinds", [*MIXES, *slow(*OLD_MIXES)], ids="-".join)
 @pytest.mark.parametrize("away", ["diff", "snap"])
 def test_a_follower_that_was_away_comes_back_into_step(
     kinds: Sequence[str], away: str, tmp_path: Path
@@ -157,7 +171,12 @@ def test_what_only_a_dead_leader_had_is_cut_off(kinds: Sequence[str], tmp_path: 
 
 @pytest.mark.parametrize(
     "kinds",
-    [("zoo", "zoo", "zoo", "zoo"), ("java", "zoo", "java", "zoo"), ("zoo", "java", "zoo", "java")],
+    [
+        ("zoo", "zoo", "zoo", "zoo"),
+        ("java", "zoo", "java", "zoo"),
+        ("zoo", "java", "zoo", "java"),
+        *slow(("java38", "zoo", "java38", "zoo"), ("zoo", "java38", "zoo", "java38")),
+    ],
     ids="-".join,
 )
 def test_an_observer_serves_and_does_not_vote(kinds: Sequence[str], tmp_path: Path) -> None:
@@ -176,9 +195,44 @@ def test_an_observer_serves_and_does_not_vote(kinds: Sequence[str], tmp_path: Pa
         ensemble.kill()
 
 
-def replace_rolling(directory: Path, rounds: int = 1) -> str:
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        ("zoo",) * 5,
+        ("zoo", "java", "zoo", "java", "zoo"),
+        *slow(("java", "zoo", "java38", "zoo", "java"), ("zoo",) * 7),
+    ],
+    ids="-".join,
+)
+def test_a_large_ensemble_serves_as_long_as_a_majority_is_there(
+    kinds: Sequence[str], tmp_path: Path
+) -> None:
+    ensemble = Ensemble(tmp_path, kinds)
+    spare = (len(kinds) - 1) // 2
+    try:
+        ensemble.start()
+        assert sorted(ensemble.settled().values()) == ["follower"] * (len(kinds) - 1) + ["leader"]
+        write_some(ensemble[1].port, b"/all", 50)
+        dead = [ensemble.leader()]
+        ensemble[dead[0]].kill()
+        while len(dead) < spare:
+            ensemble.settled()
+            dead.append(ensemble.leader())
+            ensemble[dead[-1]].kill()
+        left = next(sid for sid in ensemble.members if sid not in dead)
+        ensemble.settled()
+        write_some(ensemble[left].port, b"/majority", 50)
+        ensemble.start(*dead)
+        ensemble.settled()
+        write_some(ensemble[dead[0]].port, b"/all-again", 50)
+        same_tree_everywhere(ensemble)
+    finally:
+        ensemble.kill()
+
+
+def replace_rolling(directory: Path, rounds: int = 1, java: str = "java") -> str:
     """Java -> Zoo -> Java, one member at a time, clients writing throughout; returns a summary."""
-    ensemble = Ensemble(directory, ["java"] * 3, maxSessionTimeout=40_000)
+    ensemble = Ensemble(directory, [java] * 3, maxSessionTimeout=40_000)
     ports = [server.port for server in ensemble.members.values()]
     riders = [Rider(ports[n:] + ports[:n], b"%d" % n) for n in range(3)]
     try:
@@ -186,7 +240,7 @@ def replace_rolling(directory: Path, rounds: int = 1) -> str:
         ensemble.settled()
         for rider in riders:
             rider.start()
-        for kind in ("zoo", "java") * rounds:
+        for kind in ("zoo", java) * rounds:
             for sid in sorted(ensemble.members, key=lambda sid: ensemble.mode(sid) == "leader"):
                 ensemble[sid].stop()
                 wait_out(0.5)
@@ -212,16 +266,18 @@ def replace_rolling(directory: Path, rounds: int = 1) -> str:
         ensemble.kill()
 
 
-def test_members_are_replaced_one_at_a_time_and_back(tmp_path: Path) -> None:
-    assert "writes acknowledged" in replace_rolling(tmp_path)
+@pytest.mark.parametrize("kinds", [("java",), *slow(("java38",))], ids="-".join)
+def test_members_are_replaced_one_at_a_time_and_back(kinds: Sequence[str], tmp_path: Path) -> None:
+    assert "writes acknowledged" in replace_rolling(tmp_path, java=kinds[0])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--java", default="java", choices=("java", "java38"))
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        print(replace_rolling(Path(directory), options.rounds))
+        print(replace_rolling(Path(directory), options.rounds, options.java))
     return 0
 
 
