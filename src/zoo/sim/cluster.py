@@ -358,9 +358,10 @@ class ClusterWorld:
         one, checkers = self.scenario, self.service
         faults = ", ".join(f"{count} {name}" for name, count in self.faults.counts.items())
         snapshots = sum(server.snapshots for server in self.servers)
+        reloads = sum(server.reloads for server in self.servers)
         return (
             f"seed {self.seed}: {one.voters}+{one.observers} members, "
             f"{self.schedule.now / SECOND:.0f} s, {checkers.txns} txns, {checkers.replies} "
             f"replies, {checkers.events} events, epoch {self.ensemble.agreed.zxid >> 32}, "
-            f"{snapshots} snapshots, {self.schedule.count} steps; {faults}"
+            f"{snapshots} snapshots, {reloads} reloads, {self.schedule.count} steps; {faults}"
         )

@@ -69,13 +69,11 @@ class ServiceWatcher(Protocol):
 
     def heard(self, session_id: int) -> None: ...
 
-    def leader_heard(self, session_id: int) -> None: ...
+    def leader_heard(self, sid: int, session_id: int) -> None: ...
 
-    def led(self) -> None:
-        """A leader begins to serve; all sessions have their whole timeout again."""
+    def led(self, sid: int) -> None: ...
 
-    def closing(self, session_id: int, zxid: int) -> None:
-        """A leader proposes to end a session."""
+    def closing(self, sid: int, session_id: int, zxid: int) -> None: ...
 
     def digest(self, member: str, zxid: int, digest: int) -> None:
         """A member's tree has this digest after `zxid`."""
@@ -253,7 +251,7 @@ class ClusterServer(PeerHost, ClientPort):
     def heard_from(self, session_id: int) -> None:
         self.service.heard(session_id)
         if self._leading:
-            self.service.leader_heard(session_id)
+            self.service.leader_heard(self.sid, session_id)
 
     def _begin_ready(self) -> bool:
         self.core.go_on()
@@ -381,7 +379,7 @@ class ClusterServer(PeerHost, ClientPort):
         self._serving = self._leading = True
         self.checkers.agree(self, self.state)
         self.checkers.tell("leading", self, self.peer.epochs.current)
-        self.service.led()
+        self.service.led(self.sid)
         self.trace(f"leads in epoch {self.peer.epochs.current} from 0x{self.state.zxid:x} on")
 
     def began_learning(self) -> None:
@@ -399,8 +397,8 @@ class ClusterServer(PeerHost, ClientPort):
         self.state = self.log.up_to(zxid)
 
     def leader_heard(self, session_id: int) -> None:
-        self.service.leader_heard(session_id)
+        self.service.leader_heard(self.sid, session_id)
 
     def _closing(self, session_id: int, zxid: int) -> None:
         if self._leading:
-            self.service.closing(session_id, zxid)
+            self.service.closing(self.sid, session_id, zxid)

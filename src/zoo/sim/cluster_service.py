@@ -127,20 +127,29 @@ class Service:
     def __init__(self, checkers: Checkers) -> None:
         self.checkers = checkers
         self._digests = [one for one in checkers.all if isinstance(one, Digests)]
+        self._leader = 0
         self._sessions = [one for one in checkers.all if isinstance(one, EnsembleSessions)]
 
     def heard(self, session_id: int) -> None:
         self.checkers.heard(session_id)
 
-    def leader_heard(self, session_id: int) -> None:
+    def leader_heard(self, sid: int, session_id: int) -> None:
+        """A leader knows that the session's client lives; one that is deposed does not count."""
+        if sid != self._leader:
+            return
         for sessions in self._sessions:
             sessions.leader_heard(session_id)
 
-    def led(self) -> None:
+    def led(self, sid: int) -> None:
+        """A leader begins to serve; all sessions have their whole timeout again."""
+        self._leader = sid
         for sessions in self._sessions:
             sessions.led()
 
-    def closing(self, session_id: int, zxid: int) -> None:
+    def closing(self, sid: int, session_id: int, zxid: int) -> None:
+        """A leader proposes to end a session."""
+        if sid != self._leader:
+            return
         for sessions in self._sessions:
             sessions.proposed(session_id, zxid)
 

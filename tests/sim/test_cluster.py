@@ -1,0 +1,118 @@
+"""Whole ensembles with clients: determinism, fresh seeds, all that goes wrong, broken members."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from zoo.sim.checking import Violation
+from zoo.sim.cluster import ClusterScenario, ClusterWorld, config_of
+from zoo.sim.cluster_faults import SECOND, FaultMix
+
+FRESH = 3
+ROUGH = ClusterScenario(
+    tick_ms=200,
+    snap_count=40,
+    purge_every_ms=1_500,
+    window=5,
+    pause_us=40_000,
+    crash_chance=0.001,
+    faults=FaultMix(SECOND, *[1] * 13),
+)
+CALM = replace(ROUGH, crash_chance=0.0, faults=FaultMix(every=0))
+
+
+def lived(seed: int, scenario: ClusterScenario | None = None, seconds: int = 4) -> ClusterWorld:
+    world = ClusterWorld(seed, scenario=scenario)
+    world.run(seconds * SECOND)
+    return world
+
+
+def test_the_seed_decides_everything() -> None:
+    first, second, other = lived(1, ROUGH), lived(1, ROUGH), lived(2, ROUGH)
+    assert first.fingerprint.digest() == second.fingerprint.digest()
+    assert first.fingerprint.digest() != other.fingerprint.digest()
+
+
+def test_fresh_seeds() -> None:
+    base = random.SystemRandom().randrange(1 << 32)
+    for seed in range(base, base + FRESH):
+        try:
+            world = lived(seed)
+        except Violation as violation:
+            pytest.fail(
+                f"zoo simulate --servers 0 --seed {seed} --duration 4s --trace: {violation}"
+            )
+        assert world.ensemble.agreed.depth > 0
+
+
+def test_a_calm_world_serves_everybody() -> None:
+    world = lived(1, replace(CALM, observers=1))
+    assert world.service.replies > 100
+    assert world.service.events > 0
+    assert {server.core.mode for server in world.servers} == {"leader", "follower", "observer"}
+    assert world.ensemble.agreed.zxid >> 32 == 1
+
+
+def test_a_rough_world_has_it_all() -> None:
+    lines: list[str] = []
+    snapshots = purges = 0
+    for seed in range(8):
+        scenario = replace(ROUGH, window=5 if seed % 2 else 1_000)
+        world = ClusterWorld(seed, scenario=scenario, trace=lines.append)
+        world.run(5 * SECOND)
+        snapshots += sum(server.snapshots for server in world.servers)
+        purges += sum(server.purges for server in world.servers)
+    trace = "\n".join(lines)
+    for what in (" DIFF ", " TRUNC ", " SNAP ", "REVALIDATE", "REQUEST", "gives up", "purged"):
+        assert what in trace, what
+    assert min(snapshots, purges) > 0
+
+
+def test_config_of() -> None:
+    config = config_of(replace(ROUGH, observers=1), 4)
+    assert (config.my_id, config.peer_type, config.tick_time_ms) == (4, "observer", 200)
+    assert len(config.ensemble.voters) == 3
+
+
+def verdict(scenario: ClusterScenario, seeds: range = range(1, 13)) -> str:
+    for seed in seeds:
+        try:
+            lived(seed, scenario)
+        except Violation as violation:
+            return str(violation)
+    return ""
+
+
+def test_ephemerals_that_stay_on_some_members_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZOOKEEPER-4541, 5010."""
+    from zoo.server import learning
+
+    replay = learning.replay
+
+    def forgetful(view, entry):  # type: ignore[no-untyped-def]
+        done = replay(view, entry)
+        if done.closes:
+            view.tree.digest += 1
+        return done
+
+    monkeypatch.setattr(learning, "replay", forgetful)
+    assert verdict(CALM).startswith("Digests")
+
+
+def test_sessions_that_the_leader_does_not_hear_of_are_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from zoo.server.member import Member
+
+    monkeypatch.setattr(Member, "touched", lambda self: [])
+    assert verdict(replace(CALM, pause_us=400_000)).startswith("EnsembleSessions")
+
+
+def test_a_sync_that_is_lost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zoo.zab.leader_broadcast import Broadcast
+
+    monkeypatch.setattr(Broadcast, "_answer", lambda self, learner, data: None)
+    assert verdict(CALM).startswith("Liveness")
