@@ -319,6 +319,14 @@ def test_a_snapshot_restores_the_tree() -> None:
     assert_consistent(tree)
 
 
+def test_a_node_that_comes_twice_counts_once() -> None:
+    record, other = new_record(blob(b""), 1, 2, 0), new_record(blob(b"other"), 2, 2, 0)
+    tree = new_tree()
+    tree.restore((), [(b"/", record, -1), (b"/a", record, -1), (b"/a", other, -1)], 1)
+    assert tree.nodes[b"/a"] == other
+    assert_consistent(tree)
+
+
 def test_a_snapshot_without_a_parent_or_a_root_is_refused() -> None:
     record = new_record(blob(b""), 1, 2, 0)
     with pytest.raises(ValueError, match="'/a/b' comes before its parent"):

@@ -78,6 +78,7 @@ class DataTree:
         self.last_zxid = 0
         self.data_size = 0  # bytes of all paths and data, as ZooKeeper approximates it
         self._saved: dict[bytes, tuple[bytes, int]] | None = None
+        self._restored = 0
         self._plant()
 
     def _plant(self) -> None:
@@ -413,12 +414,20 @@ class DataTree:
         self.acls.clear()
         self.veiled.clear()
         self.acl_table.load(acls)
+        self.digest = self.data_size = self._restored = 0
 
     def restore_nodes(self, nodes: Iterable[tuple[bytes, bytes, int]]) -> None:
         """Raises ValueError where a node comes before its parent."""
         table, children = self.nodes, self.children
         get_kids = children.get
+        digests = self.digest_enabled
+        digest = size = count = 0
         for path, record, acl_id in nodes:
+            # Of the children a digest has only how many were created, which is known here.
+            count += 1
+            size += len(path) + _data_size(record)
+            if digests:
+                digest += node_digest(path, record)
             if path != b"/":
                 parent = path[: path.rfind(b"/")] or b"/"
                 kids = get_kids(parent)
@@ -436,6 +445,9 @@ class DataTree:
             owner = owner_of(record)
             if owner:
                 self._own(path, owner)
+        self.digest += digest
+        self.data_size += size
+        self._restored += count
 
     def end_restoring(self, zxid: int) -> None:
         """Raises ValueError if there was no root."""
@@ -446,12 +458,20 @@ class DataTree:
             table[path] = with_children(table[path], len(kids))
         self.acl_table.purge_unused()
         self.last_zxid = zxid
-        for path in [p for p in table if p.startswith(QUOTA_SUBTREE)]:
+        for path in self._below(QUOTA_NODE):
             limited = quota.limited_path(path)
             if limited is not None:
                 self._recount_quota(limited)
                 self.quotas.add(limited)
-        self._recount()
+        if self._restored != len(table):  # a node came twice
+            self._recount()
+
+    def _below(self, path: bytes) -> list[bytes]:
+        """All descendants, parents first."""
+        found = [*self.children.get(path, ())]
+        for each in found:
+            found += self.children.get(each, ())
+        return found
 
 
 def _data_size(record: bytes) -> int:
