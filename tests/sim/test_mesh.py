@@ -89,3 +89,11 @@ def test_a_server_that_ends_is_missed_and_heard_of_again() -> None:
     assert stage.members[1].links == ["-3", "+3"]
     assert stage.members[3].heard == [(1, b"vote")]
     assert stage.members[3].links == ["+1", "+2"]
+
+
+def test_who_starts_learns_who_is_not_there() -> None:
+    stage = Stage()
+    stage.members[2].is_up = False
+    stage.mesh.came_back(1)
+    stage.run()
+    assert stage.members[1].links == ["-2", "+3"]

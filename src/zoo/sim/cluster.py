@@ -31,7 +31,7 @@ from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
 from zoo.sim.watching import Watches
-from zoo.sim.wiretap import PacketRuns, Wiretap
+from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.workload import Workload
 from zoo.zab.packets import Packet, PacketType
 from zoo.zab.quorum import Majority
@@ -137,6 +137,7 @@ class ClusterWorld:
         self.reach = Reach(self._fork(), one.latency)
         self.reach.on_change(self._opened)
         self.mesh = Mesh(self.schedule, self._fork(), self.reach)
+        self.mesh.tap = self._voted
         self.links = Links(self.schedule, self._fork(), self.reach)
         self.links.tap = Wiretap(self._tapped)
         self.servers: list[ClusterServer] = []
@@ -174,6 +175,9 @@ class ClusterWorld:
         self.fingerprint.update(line.encode())
         if self._sink is not None:
             self._sink(line)
+
+    def _voted(self, source: int, target: int, data: bytes) -> None:
+        self.trace(f"s{source} ~> s{target} {vote_in(data)}")
 
     def _tapped(self, end: End, packet: Packet) -> None:
         if packet.type != PacketType.PING:

@@ -290,8 +290,11 @@ class Links:
             one.lose_tail(self.rng)
             one.break_later()
 
+    def ends_of(self, host: LinkHost) -> list[End]:
+        return [end for end in self._ends.values() if end.host is host]
+
     def process_died(self, host: LinkHost, *, power: bool) -> None:
-        for end in [end for end in self._ends.values() if end.host is host]:
+        for end in self.ends_of(host):
             self.forget(end)
             end.died(power=power)
 

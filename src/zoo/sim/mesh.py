@@ -8,6 +8,7 @@ has no link and to whom it has one again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
@@ -41,6 +42,7 @@ class Mesh:
         self._kept: dict[tuple[int, int], bytes] = {}
         self._parted: dict[tuple[int, int], None] = {}
         self.sent = self.lost = 0
+        self.tap: Callable[[int, int, bytes], None] | None = None
         reach.on_change(self._opened)
 
     def join(self, sid: int, member: MeshMember) -> None:
@@ -49,6 +51,8 @@ class Mesh:
     def send(self, source: int, target: int, data: bytes) -> None:
         rng, reach = self._rng, self._reach
         self.sent += 1
+        if self.tap is not None:
+            self.tap(source, target, data)
         if not reach.is_open(source, target) or not self._members[target].is_up:
             self._kept[source, target] = data
             return
@@ -79,10 +83,15 @@ class Mesh:
             self._part(other, sid, delay + self._reach.delay(sid, other))
 
     def came_back(self, sid: int) -> None:
-        """A server has started: links between it and all others are made."""
-        for other in self._members:
-            if other != sid and self._members[other].is_up:
+        """A server has started: links between it and all others are made, or cannot be made."""
+        for other, member in self._members.items():
+            if other == sid:
+                continue
+            if member.is_up:
                 self._join(other, sid)
+            else:
+                delay = self._rng.randint(*_NOTICED) if not member.has_power else 0
+                self._part(sid, other, delay + self._reach.delay(sid, other))
 
     def blocked(self) -> None:
         """Pairs have been blocked, if only one way: after a while both sides give their link up."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zoo.errors import ProtocolViolation
 from zoo.sim.learner_links import End
+from zoo.zab.notification import parse_notification
 from zoo.zab.packets import BARE_SIZE, SNAPSHOT_END, Packet, PacketType, parse_packet
 
 _SIGNATURE_SIZE = len(SNAPSHOT_END)
@@ -90,3 +92,18 @@ def name_of(packet: Packet) -> str:
         name = f"type {packet.type}"
     size = f" +{len(packet.data)}" if packet.data else ""
     return f"{name} 0x{packet.zxid:x}{size}" if packet.zxid >= 0 else f"{name} {packet.zxid}{size}"
+
+
+def vote_in(data: bytes) -> str:
+    """One message of the election mesh as the trace shows it."""
+    try:
+        told = parse_notification(data)
+    except ProtocolViolation as violation:
+        return str(violation)
+    vote = told.vote
+    if vote.leader < 0:
+        return f"{told.state.name} without a vote, round {vote.election_epoch}"
+    return (
+        f"{told.state.name} for s{vote.leader} at 0x{vote.zxid:x}, epoch {vote.peer_epoch}, "
+        f"round {vote.election_epoch}"
+    )

@@ -51,6 +51,8 @@ class ZabServer(PeerHost):
         self.snapshot_padding = 100
         self.fsync_us = (100, 8_000)
         self.disk_us = (1, 50)
+        self.report_us = (1, 100)
+        """From the last effect of a Ready until the peer hears of it."""
         self.crash_here: Callable[[str], bool] = lambda where: False
         self.on_own_commit: Callable[[int, int], None] = lambda session_id, cxid: None
         self.on_synced: Callable[[], None] = lambda: None
@@ -172,7 +174,7 @@ class ZabServer(PeerHost):
         self, steps: list[tuple[str, tuple[int, int], Callable[[], None]]], ready: Ready
     ) -> None:
         if not steps:
-            self.later(self.rng.randint(1, 100), lambda: self._durable(ready))
+            self.later(self.rng.randint(*self.report_us), lambda: self._durable(ready))
             return
         (name, duration, effect), *rest = steps
 

@@ -21,7 +21,7 @@ from zoo.sim.mesh import Mesh
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
-from zoo.sim.wiretap import PacketRuns, Wiretap
+from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.zab_server import ZabServer
 from zoo.sim.zab_workload import ZabClients
 from zoo.zab.context import Settings
@@ -96,6 +96,7 @@ class ZabWorld:
         self.checkers = ClusterCheckers(self.ensemble, kinds)
         self.reach = Reach(self._fork(), one.latency)
         self.mesh = Mesh(self.schedule, self._fork(), self.reach)
+        self.mesh.tap = self._voted if self._sink is not None else None
         self.links = Links(self.schedule, self._fork(), self.reach)
         self.links.tap = Wiretap(self._tapped)
         self.servers: list[ZabServer] = []
@@ -159,6 +160,13 @@ class ZabWorld:
         if self._sink is not None:
             self._runs.flush()
             self._sink(f"{self.schedule.now / SECOND:12.6f} {text}")
+
+    def flush_trace(self) -> None:
+        """Packets that may be joined with later ones are written now."""
+        self._runs.flush()
+
+    def _voted(self, source: int, target: int, data: bytes) -> None:
+        self.trace(f"s{source} ~> s{target} {vote_in(data)}")
 
     def _tapped(self, end: End, packet: Packet) -> None:
         if self._sink is not None and packet.type != PacketType.PING:

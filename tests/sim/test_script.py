@@ -1,0 +1,58 @@
+"""The protocol's known stories, told in full by text scripts (tests/sim/scripts).
+
+After a change that is meant, write them anew and read the difference:
+
+    ZOO_REWRITE_SCRIPTS=1 .venv/bin/pytest tests/sim/test_script.py
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from zoo.sim.script import Script, play
+
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
+# What each story is there to show.
+SHOWS = {
+    "start_of_three": "s3 leads in epoch 1 from 0x0 on",
+    "late_joiner": "-> s3 DIFF 0x100000002",
+    "leader_change": "s2 leads in epoch 2 from 0x100000002 on",
+    "diff": "-> s1 DIFF 0x100000003",
+    "snap": "-> s1 SNAP 0x200000001",
+    "trunc": " TRUNC 0x100000001",
+    "uncommitted_tail": "s2 -> s3 TRUNC 0x100000001",
+    "tail_that_is_kept": "s2 leads in epoch 2 from 0x100000002 on",
+    "observer": "s3 -> s4 INFORM 0x100000002",
+}
+
+
+def test_all_stories_are_there() -> None:
+    assert {path.stem for path in SCRIPTS} == SHOWS.keys()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_story(path: Path) -> None:
+    told = path.read_text("utf-8")
+    played = play(told)
+    if os.environ.get("ZOO_REWRITE_SCRIPTS"):
+        path.write_text(played, "utf-8")
+        told = played
+    assert played == told
+    assert SHOWS[path.stem] in played
+
+
+def test_playing_is_idempotent() -> None:
+    text = SCRIPTS[0].read_text("utf-8")
+    assert play(play(text)) == play(text)
+
+
+def test_what_is_wrong_with_a_script_is_said() -> None:
+    script = Script()
+    with pytest.raises(ValueError, match="no command 'fly'"):
+        script.command("fly 1")
+    script.command("members 1")
+    with pytest.raises(ValueError, match="invalid literal"):
+        script.command("run for ever")
