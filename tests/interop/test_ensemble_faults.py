@@ -41,9 +41,11 @@ class Trial:
     def __init__(self, directory: Path, kinds: Sequence[str], seed: int) -> None:
         self.rng = random.Random(seed)
         self.network = Network(len(kinds))
-        self.ensemble = Ensemble(
-            directory, kinds, 0, self.network, tickTime=200, syncLimit=5, initLimit=50
-        )
+        # Small files and short memories: logs roll, snapshots are taken, learners need them.
+        small = {"snapCount": 1000, "preAllocSize": 256, "autopurge.purgeInterval": 0}
+        small["commitLogCount"] = self.rng.choice((100, 500, 5000))
+        ticks = {"tickTime": 200, "syncLimit": 5, "initLimit": 50}
+        self.ensemble = Ensemble(directory, kinds, 0, self.network, **small, **ticks)
         ports = [server.port for server in self.ensemble.members.values()]
         self.clients = [Recorder(number, ports, seed) for number in range(_CLIENTS)]
         self.leader = 0
@@ -84,6 +86,26 @@ class Trial:
 
     def stop_leader(self) -> None:
         self.ensemble[self.leader].stop()
+
+    def restart_leader(self) -> None:
+        self.ensemble[self.leader].kill()
+        self.ensemble[self.leader].launch()
+
+    def kill_two_leaders(self) -> None:
+        """The second as soon as it leads."""
+        self.ensemble[self.leader].kill()
+        self.ensemble[self.ensemble.leader()].kill()
+
+    def kill_in_election(self) -> None:
+        self.ensemble[self.leader].kill()
+        wait_out(self.rng.random() * 0.05)
+        self.ensemble[self.rng.choice(self.followers)].kill()
+
+    def wipe_follower(self) -> None:
+        """Its disk is replaced by an empty one."""
+        wiped = self.ensemble[self.rng.choice(self.followers)]
+        wiped.kill()
+        shutil.rmtree(wiped.data / "version-2")
 
     def freeze_leader(self) -> None:
         self.ensemble[self.leader].freeze()
@@ -209,6 +231,7 @@ FAULTS = (
     *("freeze_leader", "freeze_follower", "part_leader", "part_follower", "part_all", "bridge"),
     *("leader_mute", "leader_deaf", "follower_mute", "follower_deaf"),
     *("slow_links", "broken_links", "cut_then_kill"),
+    *("restart_leader", "kill_two_leaders", "kill_in_election", "wipe_follower"),
 )
 
 
