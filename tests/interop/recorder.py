@@ -96,7 +96,7 @@ class Recorder(threading.Thread):
 
     def finish(self) -> None:
         self.over.set()
-        self.join(10 * self._patience_s)
+        self.join(30)
         assert not self.is_alive(), f"session {self._number} does not end"
 
     def check_ephemeral(self, session: Session) -> None:

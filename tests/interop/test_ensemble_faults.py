@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.ensemble import Ensemble
-from tests.interop.harness import wait_out, wait_until
+from tests.interop.harness import repo_root, wait_out, wait_until
 from tests.interop.histories import violations
 from tests.interop.partitions import Network
 from tests.interop.recorder import KEYS, Recorder, look, make_registers
@@ -47,7 +47,11 @@ class Trial:
         ticks = {"tickTime": 200, "syncLimit": 5, "initLimit": 50}
         self.ensemble = Ensemble(directory, kinds, 0, self.network, **small, **ticks)
         ports = [server.port for server in self.ensemble.members.values()]
-        self.clients = [Recorder(number, ports, seed) for number in range(_CLIENTS)]
+        # Some wait for a server that hangs until it answers, the others leave it.
+        self.clients = [
+            Recorder(number, ports, seed, patience_s=(1.0, 6.0)[number % 2])
+            for number in range(_CLIENTS)
+        ]
         self.leader = 0
         self.followers: list[int] = []
         self._whole = sorted(["leader"] + ["follower"] * (len(kinds) - 1))
@@ -197,7 +201,7 @@ class Trial:
         """One fault, and back to normal; how many seconds the second took."""
         fault: Callable[[], None] = getattr(self, name)
         fault()
-        wait_out(self.rng.choice((0.3, 1.0, 2.5)))
+        wait_out(self.rng.uniform(0.2, 2.5))
         self.heal()
         healed = time.monotonic()
         self.all_goes_on()
@@ -270,6 +274,22 @@ def test_faults_leave_a_mixed_ensemble_one_zookeeper(tmp_path: Path) -> None:
     faults = ("kill_leader", "part_leader", "freeze_leader")
     kinds = ("zoo", "java", "zoo")
     assert "no session lost" in run(tmp_path, kinds, seed=2, rounds=3, faults=faults)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("needs_zoo")
+def test_a_leader_that_commits_alone_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial of the trial: a broken source that the servers run."""
+    shutil.copytree(repo_root() / "src" / "zoo", tmp_path / "src" / "zoo")
+    quorum = tmp_path / "src" / "zoo" / "zab" / "quorum.py"
+    right, wrong = "return reached[self._half]", "return reached[0]"
+    assert right in quorum.read_text()
+    quorum.write_text(quorum.read_text().replace(right, wrong))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    with pytest.raises(AssertionError, match=r"is followed by|session was lost|one zxid"):
+        run(tmp_path, ("zoo",) * 3, seed=1, rounds=6, faults=("cut_then_kill",))
 
 
 @pytest.mark.slow
