@@ -1,0 +1,55 @@
+"""Operations on the session and on the ensemble."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from zoo.client.base import ClientBase
+from zoo.client.results import Node
+from zoo.jute import client_records as c
+from zoo.jute.operations import Op
+from zoo.jute.records import ClientInfo
+
+T = TypeVar("T")
+CONFIG_PATH = "/zookeeper/config"
+
+
+class AdminOperations(ClientBase[T]):
+    async def add_auth(
+        self, scheme: str, auth: str | bytes, *, timeout: float | None = None
+    ) -> None:
+        """Prove an identity, now and after every reconnection: add_auth("digest", "name:password").
+
+        Raises AuthFailedError; the client is of no more use then.
+        """
+        secret = auth.encode() if isinstance(auth, str) else auth
+        await self._session.add_auth(scheme, secret, timeout)
+
+    async def who_am_i(self, *, timeout: float | None = None) -> list[ClientInfo]:
+        """The identities of this connection, as (auth_scheme, user)."""
+        found: list[ClientInfo] = (await self._ask(Op.whoAmI, None, None, timeout)).client_info
+        return found
+
+    async def get_config(self, *, timeout: float | None = None) -> Node[str]:
+        """The ensemble's configuration, one `server.N=...` a line, and its version."""
+        request = c.GetDataRequest(CONFIG_PATH.encode(), False)
+        reply = await self._ask(Op.getData, request, CONFIG_PATH, timeout)
+        return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)
+
+    async def reconfig(
+        self,
+        *,
+        joining: str | None = None,
+        leaving: str | None = None,
+        members: str | None = None,
+        version: int = -1,
+        timeout: float | None = None,
+    ) -> Node[str]:
+        """Change the ensemble: comma-separated `server.N=...` that join, ids that leave; or all
+        `members` anew. `version`: only if this is the configuration's (hex in the text, here int).
+        """
+        if members is not None and (joining is not None or leaving is not None):
+            raise ValueError("give either all members, or those that join and leave")
+        request = c.ReconfigRequest(joining, leaving, members, version)
+        reply = await self._ask(Op.reconfig, request, CONFIG_PATH, timeout)
+        return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)

@@ -1,0 +1,94 @@
+"""What all operations of the asyncio client stand on: paths, data, and one way to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+from zoo import paths
+from zoo.client.converters import Converter
+from zoo.client.errors import InvalidPathError
+from zoo.client.session import Session
+from zoo.client.streams import OneShot, WatchCallback, strip_prefix
+from zoo.client.watches import Kind
+from zoo.jute import schema
+from zoo.jute.codec import Reader
+from zoo.jute.operations import OPERATIONS, Op
+from zoo.jute.records import ACL
+
+T = TypeVar("T")
+
+
+class ClientBase(Generic[T]):
+    """A view of a session: below a chroot, with a converter. Views are cheap."""
+
+    def __init__(self, session: Session, converter: Converter[T], prefix: str = "") -> None:
+        self._session = session
+        self._converter = converter
+        self._prefix = prefix
+        self._wire_prefix = prefix.encode()
+
+    async def _ask(
+        self,
+        op: Op,
+        record: Any,
+        path: str | None,
+        timeout: float | None,
+        watch: tuple[Kind, bytes, OneShot] | None = None,
+    ) -> Any:
+        """The record of the answer, or None for an operation that answers nothing."""
+        body, _ = await self._session.request(op, record, path, watch, timeout)
+        reply = OPERATIONS[op].reply
+        return None if reply is None else schema.decode(reply, body)
+
+    async def _ask_raw(
+        self, op: Op, record: Any, path: str | None, timeout: float | None
+    ) -> Reader:
+        body, _ = await self._session.request(op, record, path, None, timeout)
+        return body
+
+    def _wire(self, path: str, operation: str, sequential: bool = False) -> bytes:
+        """The path on the wire. Raises InvalidPathError, which names the path and the rule."""
+        if not isinstance(path, str):
+            raise InvalidPathError(
+                f"a path is a str, not {type(path).__name__}", operation=operation, path=repr(path)
+            )
+        try:
+            wire = path.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidPathError(str(error), operation=operation, path=repr(path)) from None
+        if reason := paths.invalid_reason(wire, sequential):
+            raise InvalidPathError(reason, operation=operation, path=repr(path))
+        if not self._wire_prefix:
+            return wire
+        return self._wire_prefix if wire == paths.ROOT else self._wire_prefix + wire
+
+    def _path(self, wire: bytes) -> str:
+        return strip_prefix(wire, self._prefix)
+
+    def _bytes(self, value: T | None, path: str) -> bytes | None:
+        """What is stored for a value; None is no data. Errors name the path."""
+        if value is None:
+            return b""
+        try:
+            return self._converter.to_bytes(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{path}: {error}") from error
+
+    def _value(self, data: bytes | None, path: str) -> T:
+        try:
+            return self._converter.from_bytes(data)
+        except ValueError as error:
+            raise ValueError(f"{path}: its data is not {self._converter.name}: {error}") from error
+
+    def _watcher(self, kind: Kind, wire: bytes, callback: WatchCallback | None) -> Any:
+        if callback is None:
+            return None
+        return kind, wire, OneShot(callback, self._prefix, self._session.tasks)
+
+
+def acl_list(acl: Iterable[ACL]) -> list[ACL]:
+    entries = list(acl)
+    if not entries:
+        raise ValueError("an access control list needs at least one entry")
+    return entries

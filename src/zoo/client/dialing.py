@@ -1,0 +1,83 @@
+"""Connections to a server by its name, which is resolved anew each time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl as ssl_module
+from collections.abc import Callable
+from random import Random
+
+from zoo.client.hosts import Server
+
+_PROBE_SECONDS = 2.0
+
+
+async def dial(
+    loop: asyncio.AbstractEventLoop,
+    protocol: Callable[[], asyncio.Protocol],
+    server: Server,
+    ssl: ssl_module.SSLContext | None,
+    rng: Random,
+) -> None:
+    """Connect to one of the server's addresses, in a random order. Raises OSError of the last."""
+    found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    addresses = [(family, address) for family, _, _, _, address in found]
+    rng.shuffle(addresses)
+    failure = OSError(f"{server.host} has no address")
+    for family, address in addresses:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(sock, address)
+            name = server.host if ssl is not None else None
+            await loop.create_connection(protocol, sock=sock, ssl=ssl, server_hostname=name)
+            return
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+    raise failure
+
+
+class _Answer(asyncio.Protocol):
+    def __init__(self, question: bytes, answer: asyncio.Future[bytes]) -> None:
+        self._question = question
+        self._answer = answer
+        self._got = b""
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._question)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._answer.done():
+            self._answer.set_result(self._got)
+
+
+async def says_it_is_writable(
+    loop: asyncio.AbstractEventLoop,
+    server: Server,
+    ssl: ssl_module.SSLContext | None,
+    rng: Random,
+) -> bool:
+    """Ask `isro`: does this server take writes?"""
+    answer: asyncio.Future[bytes] = loop.create_future()
+    probe = _Answer(b"isro", answer)
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await dial(loop, lambda: probe, server, ssl, rng)
+            return await answer == b"rw"
+    except (OSError, TimeoutError):
+        return False
+    finally:
+        if probe.transport is not None:
+            probe.transport.abort()

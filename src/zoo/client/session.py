@@ -1,0 +1,372 @@
+"""A client core on an asyncio event loop: dials, feeds, ticks, and keeps deadlines.
+
+Theory of operation. One task dials servers round after round: at once to the next server after a
+connection broke, after a growing jittered pause when all of them failed. A connection is a Protocol
+that hands bytes to the core and writes what it leaves in `out`, once per turn of the loop, so that
+a hundred requests of one turn are one write. A request is a future with a deadline; when nobody
+waits for it any more its place in the session's order stays, and its answer is thrown away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl as ssl_module
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from zoo.client.calls import Call, encode_body
+from zoo.client.core import ClientCore, CoreOptions, LinkUseless
+from zoo.client.dialing import dial, says_it_is_writable
+from zoo.client.errors import (
+    AuthFailedError,
+    ClientClosedError,
+    ClientError,
+    OperationTimeoutError,
+    RequestTooLargeError,
+)
+from zoo.client.hosts import HostList, Server
+from zoo.client.retry import RetryPolicy
+from zoo.client.states import State
+from zoo.client.watches import Kind, Watcher
+from zoo.errors import ProtocolViolation
+from zoo.jute.codec import Reader
+from zoo.jute.constants import DEFAULT_MAX_BUFFER
+from zoo.jute.operations import Op
+
+Reply = tuple[Reader, int]
+"""The body of a reply, and the zxid in its header."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a client behaves. Times in seconds."""
+
+    session_timeout: float = 10.0
+    """Asked for; the server may grant another."""
+    operation_timeout: float = 30.0
+    """The deadline of a call that names none."""
+    read_only: bool = False
+    ssl: ssl_module.SSLContext | None = None
+    reconnect: RetryPolicy = field(
+        default_factory=lambda: RetryPolicy(attempts=None, deadline=None, base=0.05, ceiling=2.0)
+    )
+    max_request_bytes: int = DEFAULT_MAX_BUFFER
+    """Refuse larger requests here: a server would break the connection (its jute.maxbuffer)."""
+    max_reply_bytes: int = 64 << 20
+
+
+class Session:
+    """One session and the connections that carry it, one after the other."""
+
+    def __init__(self, servers: tuple[Server, ...], options: Options, rng: Random) -> None:
+        self.options = options
+        self.rng = rng
+        self.hosts = HostList(servers, rng)
+        self.core = ClientCore(
+            CoreOptions(
+                int(options.session_timeout * 1000), options.read_only, options.max_reply_bytes
+            ),
+            self._on_state,
+        )
+        self.server: Server | None = None
+        """Whom we are connected to."""
+        self.listeners: dict[Callable[[State], None], None] = {}
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """Of watch callbacks: a loop alone would not keep them alive."""
+        self._loop: asyncio.AbstractEventLoop
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._link: Link | None = None
+        self._will_flush = False
+
+    @property
+    def state(self) -> State:
+        return self.core.state
+
+    def now_ms(self) -> int:
+        return int(self._loop.time() * 1000)
+
+    # --- beginning and end
+
+    def start(self) -> None:
+        """On the running event loop, which it then belongs to."""
+        if self._task is None and not self.state.is_final:
+            self._loop = asyncio.get_running_loop()
+            self._task = self._loop.create_task(self._keep_connected(), name="zoo client")
+
+    async def wait_for_server(self, timeout: float) -> None:
+        """Until there is a server. OperationTimeoutError says why there was none so far."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not self.state.is_usable:
+                    if self.state is State.AUTH_FAILED:
+                        raise AuthFailedError(operation="connect")
+                    if self.state.is_final:
+                        raise ClientClosedError(operation="connect")
+                    await self._wait_for_change()
+        except TimeoutError:
+            names = ",".join(map(str, self.hosts.servers))
+            raise OperationTimeoutError(
+                f"no server within {timeout} s; last: {self.core.reason}",
+                operation="connect",
+                path=names,
+            ) from None
+
+    async def _wait_for_change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def close(self, timeout: float) -> None:
+        """End the session at the server, so that its ephemerals go now; at most `timeout` s."""
+        self.core.close()
+        self.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while not self.state.is_final:
+                    await self._wait_for_change()
+        self.core.end()
+        if self._link is not None:
+            self._link.abort("the client was closed")
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def _on_state(self, state: State) -> None:
+        self._changed.set()
+        for listener in list(self.listeners):
+            self._loop.call_soon(listener, state)
+
+    # --- connections
+
+    async def _keep_connected(self) -> None:
+        pauses = self.options.reconnect.pauses(self.rng)
+        failed_round = False
+        while not self.state.is_final:
+            server, is_new_round = self.hosts.next()
+            if is_new_round and failed_round:
+                # A session that still lives must find a server before it has expired.
+                await asyncio.sleep(min(next(pauses), self.core.timeout_ms / 4000))
+            failed_round = True
+            if await self._serve(server):
+                pauses = self.options.reconnect.pauses(self.rng)
+                failed_round = False
+
+    async def _serve(self, server: Server) -> bool:
+        """One connection, from dialing to its end; True when there was a session on it."""
+        budget = max(0.2, self.core.timeout_ms / 1000 / max(2, len(self.hosts)))
+        link = Link(self)
+        try:
+            async with asyncio.timeout(budget):
+                await dial(self._loop, lambda: link, server, self.options.ssl, self.rng)
+        except (OSError, TimeoutError) as error:
+            self.core.lost(f"{server}: {str(error) or 'no answer'}")
+            return False
+        self.server = server
+        hunt: asyncio.Task[None] | None = None
+        try:
+            if await link.wait_until_greeted(budget) and self.state is State.READ_ONLY:
+                hunt = self._loop.create_task(self._hunt_for_a_writer(link))
+            await link.ended
+        finally:
+            if hunt is not None:
+                hunt.cancel()
+            link.abort("the client gave up the connection")
+            self.server = None
+        return link.was_greeted
+
+    async def _hunt_for_a_writer(self, link: Link) -> None:
+        """On a read-only server: ask the others, and move to the first that takes writes."""
+        for pause in RetryPolicy(None, None, 0.2, 10.0).pauses(self.rng):
+            await asyncio.sleep(pause)
+            for server in self.hosts.servers:
+                if server != self.server and await says_it_is_writable(
+                    self._loop, server, self.options.ssl, self.rng
+                ):
+                    link.abort("a server that takes writes was found")
+                    return
+
+    def update_servers(self, servers: tuple[Server, ...]) -> None:
+        if self.hosts.update(servers, self.server) and self._link is not None:
+            self._link.abort("the list of servers has changed")
+
+    def drop_connection(self, why: str) -> None:
+        """Break the connection; the session goes on with the next one."""
+        if self._link is not None:
+            self._link.abort(why)
+
+    # --- what links tell
+
+    def linked(self, link: Link) -> None:
+        self._link = link
+        self.core.opened(self.now_ms())
+        self.flush()
+
+    def unlinked(self, link: Link, why: str) -> None:
+        if self._link is link:
+            self._link = None
+            self.core.lost(why)
+
+    def flush(self) -> None:
+        self._will_flush = False
+        out = self.core.out
+        if out and self._link is not None:
+            data = b"".join(out)
+            out.clear()
+            self._link.transport.write(data)
+
+    # --- requests
+
+    async def request(
+        self,
+        op: Op,
+        record: Any,
+        path: str | None = None,
+        watch: tuple[Kind, bytes, Watcher] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Ask, and wait for the answer.
+
+        Raises the ClientError of the answer, ConnectionLossError, or OperationTimeoutError after
+        `timeout` s. Cancelled, or late, a request that was not sent yet never will be; one that was
+        keeps its place, and its answer is thrown away.
+        """
+        if self._task is None:
+            raise ClientClosedError(operation=op.name, path=path)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        call = self._call(op, record, path, watch, future)
+        seconds = self.options.operation_timeout if timeout is None else timeout
+        timer = self._loop.call_later(seconds, self._too_late, call, future, seconds)
+        try:
+            self.core.submit(call, self.now_ms())
+            if not self._will_flush:
+                self._will_flush = True
+                self._loop.call_soon(self.flush)
+            return await future
+        except asyncio.CancelledError:
+            self.core.forget(call)
+            raise
+        finally:
+            timer.cancel()
+
+    def _call(
+        self,
+        op: Op,
+        record: Any,
+        path: str | None,
+        watch: tuple[Kind, bytes, Watcher] | None,
+        future: asyncio.Future[Reply],
+    ) -> Call:
+        def finish(error: ClientError | None, body: Reader | None, zxid: int) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                assert body is not None
+                future.set_result((body, zxid))
+
+        body = encode_body(op, record)
+        if len(body) + 8 > self.options.max_request_bytes:
+            raise RequestTooLargeError(
+                f"{len(body) + 8} bytes, servers take {self.options.max_request_bytes} "
+                "(jute.maxbuffer; the option max_request_bytes says what yours take)",
+                operation=op.name,
+                path=path,
+            )
+        return Call(op, body, path, finish, watch)
+
+    def _too_late(self, call: Call, future: asyncio.Future[Reply], seconds: float) -> None:
+        if not future.done():
+            why = "" if self.state.is_usable else f"; no connection: {self.core.reason}"
+            error = OperationTimeoutError(
+                f"after {seconds:g} s{why}",
+                operation=call.op.name,
+                path=call.path,
+                outcome=call.outcome,
+            )
+            self.core.forget(call)
+            future.set_exception(error)
+
+    async def add_auth(self, scheme: str, auth: bytes, timeout: float | None) -> None:
+        """Credentials, now and on every later connection. Raises AuthFailedError."""
+        if self._task is None:
+            raise ClientClosedError(operation="auth")
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        call = self._call(Op.auth, None, None, None, future)
+        self.core.add_auth(scheme, auth, call)
+        self.flush()
+        async with asyncio.timeout(self.options.operation_timeout if timeout is None else timeout):
+            await future
+
+
+class Link(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loop = asyncio.get_running_loop()
+        self.transport: asyncio.Transport
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.was_greeted = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._why = "the server closed the connection"
+        self._greeting = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._session.linked(self)
+        self._tick()
+
+    def data_received(self, data: bytes) -> None:
+        session = self._session
+        try:
+            session.core.received(data, session.now_ms())
+        except (LinkUseless, ProtocolViolation) as error:
+            self.abort(str(error))
+        else:
+            session.flush()
+        if not self.was_greeted and session.state.is_usable:
+            self.was_greeted = True
+            self._greeting.set()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._tick()  # in the rhythm of the timeout that was granted
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._session.unlinked(self, str(error) if error else self._why)
+        self._greeting.set()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def abort(self, why: str) -> None:
+        """Break it off. The core hears of it now and not a turn later."""
+        if hasattr(self, "transport") and not self.ended.done():
+            self._why = why
+            self.transport.abort()
+            self.connection_lost(None)
+
+    async def wait_until_greeted(self, timeout: float) -> bool:
+        """Until the server has granted a session; gives up the link after `timeout` s."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._greeting.wait()
+        except TimeoutError:
+            self.abort("the server does not answer the handshake")
+        return self.was_greeted
+
+    def _tick(self) -> None:
+        session = self._session
+        try:
+            pause_ms = session.core.tick(session.now_ms())
+        except LinkUseless as error:
+            self.abort(str(error))
+            return
+        session.flush()
+        self._timer = self._loop.call_later(pause_ms / 1000, self._tick)

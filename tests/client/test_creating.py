@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.client.live import poll_until, run
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.creating import CreateSpec
+from zoo.client.errors import ConnectionLossError, NodeExistsError, NoNodeError, Outcome
+from zoo.client.results import Node
+
+
+async def cut_while(zk: AsyncClient[bytes], task: asyncio.Future[Node[bytes]]) -> None:
+    """Let the request leave and break the connection before the answer is read."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    zk._session.flush()
+    zk._session.drop_connection("cut by the test")
+
+
+def test_every_mode(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            assert (await zk.create("/p")).stat.ephemeral_owner == 0
+            assert (await zk.create("/e", ephemeral=True)).stat.ephemeral_owner == zk.session_id
+            assert (await zk.create("/p/s-", sequence=True)).path == "/p/s-0000000000"
+            both = await zk.create("/p/s-", sequence=True, ephemeral=True)
+            assert both.path == "/p/s-0000000001"
+            assert both.is_ephemeral
+            assert not (await zk.create("/c", container=True)).is_ephemeral
+            assert not (await zk.create("/t", ttl=60)).is_ephemeral
+            assert (await zk.create("/p/t-", ttl=60, sequence=True)).path == "/p/t-0000000002"
+
+    run(main())
+
+
+def test_parents(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            with pytest.raises(NoNodeError):
+                await zk.create("/a/b/c")
+            await zk.create("/a/b/c", b"x", make_parents=True)
+            await zk.ensure_path("/a/b")
+            await zk.ensure_path("/d/e")
+            assert await zk.children() == ["a", "d"]
+            with pytest.raises(NodeExistsError):
+                await zk.create("/a/b/c", make_parents=True)
+        async with connect(hosts + "/new/chroot") as zk:
+            await zk.create("/x", b"", make_parents=True)
+            assert await zk.children() == ["x"]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        CreateSpec(container=True, ephemeral=True),
+        CreateSpec(ttl=5, ephemeral=True),
+        CreateSpec(ttl=0),
+    ],
+)
+def test_impossible_combinations(spec: CreateSpec) -> None:
+    with pytest.raises(ValueError, match=r"container|ephemeral|ttl"):
+        spec.operation()
+
+
+def test_a_lost_connection_leaves_a_plain_create_unknown(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            task = asyncio.ensure_future(zk.create("/a", b"x"))
+            await cut_while(zk, task)
+            with pytest.raises(ConnectionLossError) as failure:
+                await task
+            assert failure.value.outcome is Outcome.UNKNOWN
+
+    run(main())
+
+
+def test_protected_and_ephemeral_creates_happen_exactly_once(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            await zk.create("/q")
+            for round_ in range(5):
+                task = asyncio.ensure_future(
+                    zk.create("/q/n-", b"x", sequence=True, ephemeral=True, protected=True)
+                )
+                await cut_while(zk, task)
+                made = await task
+                assert made.name.startswith("_c_")
+                assert await zk.children("/q") == [made.name]
+                await zk.delete(made.path)
+                task = asyncio.ensure_future(zk.create(f"/e{round_}", b"y", ephemeral=True))
+                await cut_while(zk, task)
+                assert (await task).stat.ephemeral_owner == zk.session_id
+            with pytest.raises(NodeExistsError):
+                await zk.create("/e0", ephemeral=True)
+
+    run(main())
+
+
+def test_an_abandoned_protected_create_leaves_no_orphan(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            await zk.create("/q")
+            for _ in range(5):
+                task = asyncio.ensure_future(
+                    zk.create("/q/n-", sequence=True, ephemeral=True, protected=True)
+                )
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+            async def is_clean() -> bool:
+                stat = await zk.exists("/q")
+                assert stat is not None
+                return stat.num_children == 0 and not zk._session.tasks
+
+            await poll_until(is_clean, "no orphans")
+            stat = await zk.exists("/q")
+            assert stat is not None
+            assert stat.cversion == 10, "five were created and five deleted"
+
+    run(main())

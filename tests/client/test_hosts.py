@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from zoo.client.hosts import ConnectString, HostList, Server, parse
+
+A, B, C, D = (Server(name) for name in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("text", "servers", "chroot"),
+    [
+        ("a", (Server("a", 2181),), ""),
+        ("a:1,b:2", (Server("a", 1), Server("b", 2)), ""),
+        (" a , b/app/x/", (Server("a"), Server("b")), "/app/x"),
+        ("[::1]:7,[fe80::1]/", (Server("::1", 7), Server("fe80::1")), ""),
+    ],
+)
+def test_parse(text: str, servers: tuple[Server, ...], chroot: str) -> None:
+    assert parse(text) == ConnectString(servers, chroot)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "names no server"),
+        ("/app", "names no server"),
+        ("a:x", "'x' in 'a:x' is not a port"),
+        ("a:70000", "is not a port"),
+        (":1", "has no host"),
+        ("::1", r"write the address in '::1' as \[address\]"),
+        ("[::1]7", r"is not \[address\]:port"),
+        ("a/b//c", "empty component"),
+    ],
+)
+def test_parse_names_the_part_at_fault(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        parse(text)
+
+
+def test_how_servers_are_shown() -> None:
+    assert str(Server("::1", 7)) == "[::1]:7"
+    assert str(A) == "a:2181"
+
+
+def test_rounds() -> None:
+    hosts = HostList([A, B, C, A], Random(1))
+    assert len(hosts) == 3
+    first = [hosts.next() for _ in range(3)]
+    assert {server for server, _ in first} == {A, B, C}
+    assert [is_new for _, is_new in first] == [False, False, False]
+    assert hosts.next()[1] is True
+    orders = {tuple(HostList([A, B, C], Random(n)).next()[0]) for n in range(20)}
+    assert len(orders) == 3
+
+
+def test_a_new_list_moves_those_whose_server_is_gone_and_some_others() -> None:
+    assert HostList([A], Random(1)).update([B], A)
+    assert not HostList([A], Random(1)).update([A, B], None)
+    assert not HostList([A, B], Random(1)).update([A], A)
+    moves = [HostList([A, B], Random(n)).update([A, B, C, D], A) for n in range(400)]
+    assert 150 < sum(moves) < 250, "half of the clients of half of the servers"
+    with pytest.raises(ValueError, match="at least one server"):
+        HostList([A], Random(1)).update([])

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.client.live import break_connection, run
+from zoo.client.async_client import connect
+from zoo.client.errors import NoWatcherError
+from zoo.client.watches import Event
+from zoo.jute.constants import EventType, KeeperState, WatcherType
+
+
+def test_a_recursive_stream(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            async with await zk.watch("/", recursive=True) as events:
+                await zk.create("/a")
+                await zk.create("/a/b")
+                await zk.set("/a/b", b"1")
+                await zk.delete("/a/b")
+                seen = [await anext(events) for _ in range(4)]
+                assert [(event.type, event.path) for event in seen] == [
+                    (EventType.NODE_CREATED, "/a"),
+                    (EventType.NODE_CREATED, "/a/b"),
+                    (EventType.NODE_DATA_CHANGED, "/a/b"),
+                    (EventType.NODE_DELETED, "/a/b"),
+                ]
+                assert [event.zxid for event in seen] == sorted(event.zxid for event in seen)
+            assert events.is_ended
+            assert len(zk._session.core.watches) == 0
+
+    run(main())
+
+
+def test_a_stream_survives_the_connection_and_tells_of_the_gap(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, await zk.watch("/a") as events:
+            await break_connection(zk)
+            assert (await anext(events)).is_gap
+            await zk.create("/a")
+            assert (await anext(events)).type is EventType.NODE_CREATED
+
+    run(main())
+
+
+def test_one_shot_watches_survive_the_connection(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            seen: list[Event] = []
+            await zk.create("/a")
+            await zk.get("/a", watch=seen.append)
+            zk._session.drop_connection("cut by the test")
+            await other.set("/a", b"meanwhile")
+            await zk.sync()
+            await zk.get("/a")
+            assert [event.type for event in seen] == [EventType.NODE_DATA_CHANGED]
+
+    run(main())
+
+
+def test_removing(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            seen: list[Event] = []
+            await zk.create("/a")
+            await zk.get("/a", watch=seen.append)
+            await zk.children("/a", watch=seen.append)
+            await zk.remove_watches("/a", WatcherType.CHILDREN)
+            await zk.set("/a", b"1")
+            await zk.create("/a/b")
+            await zk.sync()
+            kinds = [event.type for event in seen]
+            assert kinds == [EventType.NONE, EventType.NODE_DATA_CHANGED]
+            with pytest.raises(NoWatcherError):
+                await zk.remove_watches("/a")
+
+    run(main())
+
+
+def test_two_streams_on_one_path_close_on_their_own(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            one, two = await zk.watch("/a"), await zk.watch("/a", recursive=True)
+            await one.close()
+            await zk.create("/a")
+            assert (await anext(two)).type is EventType.NODE_CREATED
+            await zk.close()
+            last = [event async for event in two][-1]
+            assert last.state is KeeperState.CLOSED
+
+    run(main())
