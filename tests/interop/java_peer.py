@@ -56,6 +56,13 @@ def fetch(dest: Path) -> None:
     (dest / "log4j2.properties").write_text(LOG4J)
 
 
+def _download(directory: str) -> tuple[Path | None, str]:
+    """Debian's package into the directory, or what apt-get said."""
+    command = ["apt-get", "-qq", "download", "libzookeeper-java"]
+    got = subprocess.run(command, cwd=directory, capture_output=True)
+    return next(Path(directory).glob("*.deb"), None), got.stderr.decode(errors="replace")[-200:]
+
+
 def fetch_old(dest: Path) -> str:
     """Debian's ZooKeeper 3.8.0 into dest/lib-3.8, unless it is there; why it is not, or ""."""
     lib = dest / "lib-3.8"
@@ -64,12 +71,12 @@ def fetch_old(dest: Path) -> str:
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return "3.8.0 comes as a Debian package, and this is no Debian"
     with tempfile.TemporaryDirectory() as tmp:
-        got = subprocess.run(
-            ["apt-get", "-qq", "download", "libzookeeper-java"], cwd=tmp, capture_output=True
-        )
-        package = next(Path(tmp).glob("*.deb"), None)
+        package, why = _download(tmp)
         if package is None:
-            return f"3.8.0 cannot be fetched: {got.stderr.decode(errors='replace')[-200:]}"
+            subprocess.run(["apt-get", "-qq", "update"], capture_output=True)
+            package, why = _download(tmp)
+        if package is None:
+            return f"3.8.0 cannot be fetched: {why}"
         subprocess.run(["dpkg-deb", "-x", str(package), tmp], check=True)
         jars = Path(tmp) / "usr/share/java"
         if not any(jars.glob("zookeeper-3.8*.jar")):
