@@ -34,7 +34,7 @@ class Way:
         self.is_open.set()
         self.delay_s = 0.0
 
-    async def travel(self) -> None:
+    async def wait_to_arrive(self) -> None:
         if self.delay_s:
             await asyncio.sleep(self.delay_s)
         await self.is_open.wait()
@@ -144,8 +144,8 @@ class Network:
     async def _carry(self, dialler: int, sid: int, kind: int, near: Streams) -> None:
         """One link that `dialler` has opened, until it ends."""
         there, back = self._ways[dialler, sid], self._ways[sid, dialler]
-        await there.travel()
-        await back.travel()
+        await there.wait_to_arrive()
+        await back.wait_to_arrive()
         far = await asyncio.open_connection("127.0.0.1", self.real[sid][kind])
         ends = near[1], far[1]
         self._links.add(ends)
@@ -165,7 +165,7 @@ class Network:
         assert version < 0, f"not a greeting: {head!r}"
         await reader.readexactly(length)
         mine = b"127.0.0.1:%d" % self.proxied[sid, dialler][1]
-        await self._ways[dialler, sid].travel()
+        await self._ways[dialler, sid].wait_to_arrive()
         writer.write(_GREETING.pack(version, number, len(mine)) + mine)
 
 
@@ -173,7 +173,7 @@ async def _pump(way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWr
     while True:
         await way.is_open.wait()
         data = await reader.read(_CHUNK)
-        await way.travel()
+        await way.wait_to_arrive()
         if not data:
             break
         writer.write(data)
