@@ -363,16 +363,15 @@ class ClientConnection:
         elif self.waiting:
             self._advance()
 
-    def finish_plain(self, proposal: PlainWrite) -> None:
+    def finish_plain(self, proposal: Proposal | PlainWrite, reply: bytes) -> None:
         """The same for a plain write."""
         waiting = self.waiting
         first = waiting.popleft()
-        assert first is proposal, f"{self}: committed {proposal[0]:#x} out of order"
+        assert first is proposal, f"{self}: committed {proposal} out of order"
         core = self.core
         core.outstanding -= 1
         if self.closing:
             return
-        reply = proposal[3]
         self.out.append(reply)
         self.out_size += len(reply)
         self.stats.packets_sent += 1

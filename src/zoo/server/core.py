@@ -374,17 +374,17 @@ class ServerCore:
             if type(proposal) is tuple:
                 plain += 1
                 if len(proposal) == SET_SIZE:
-                    zxid, path, record, _, origin, digest = proposal
+                    zxid, path, record, reply, origin, digest = proposal
                     commit_set(zxid, path, record)
                 else:
-                    zxid, path, record, _, origin, digest, parent, parent_record = proposal
+                    zxid, path, record, reply, origin, digest, parent, parent_record = proposal
                     commit_create(zxid, path, record, parent, parent_record)
                     if records.get(parent) is parent_record:
                         del records[parent]
                 if records.get(path) is record:
                     del records[path]
                 tree.digest = digest
-                origin.finish_plain(proposal)
+                origin.finish_plain(proposal, reply)
             else:
                 zxid = self._commit(cast(Proposal, proposal))
             if not zxid & 127:

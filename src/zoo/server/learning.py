@@ -28,9 +28,10 @@ from zoo.jute.operations import CLIENT_WRITES, OPERATIONS, Op
 from zoo.jute.schema import decode
 from zoo.pipeline.plain_writes import Run, Take, unpack_int, unpack_start
 from zoo.pipeline.proposal import Proposal
-from zoo.pipeline.replies import reply_frame
+from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
 from zoo.pipeline.txn_replies import answer
 from zoo.server.local_sessions import needs_global
+from zoo.server.plain_delivery import Delivered
 from zoo.tree.acl import OPEN_ACL_BYTES
 from zoo.tree.replay import Replayed, replay
 from zoo.zab.replica import Learning
@@ -42,10 +43,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SYNC, _MULTI, _ERROR = int(Op.sync), int(Op.multi), int(Op.error)
-_SET_DATA, _CREATES = int(Op.setData), (int(Op.create), int(Op.create2))
+_SET_DATA, _CREATE = int(Op.setData), int(Op.create)
+_CREATES = (_CREATE, int(Op.create2))
 _SMALLEST = 24  # bytes of a frame with an empty path and no data
 _CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
-_pack_timeout = Struct(">i").pack
+_pack_length = _pack_timeout = Struct(">i").pack
 _unpack_header = Struct(">qiqqi").unpack_from
 _REQUESTS = {op: OPERATIONS[op].request for op in (*CLIENT_WRITES, _SYNC)}
 
@@ -232,6 +234,27 @@ class Forwarding:
             assert session is not None
             core.attach(connection, session)  # it was a local one
 
+    def applied_plain(self, done: Delivered) -> None:
+        """The same for a setData or create that was applied the short way."""
+        session_id, cxid, zxid, op, path, body, _ = done
+        core = self._core
+        connection = core.attached.get(session_id)
+        if connection is None or not connection.waiting:
+            return
+        waiting: deque[Any] = connection.waiting
+        item = waiting[0]
+        if type(item) is not Forwarded or item.cxid != cxid or item.op != op or item.floor >= zxid:
+            return
+        if op != _SET_DATA:
+            name = _pack_length(len(path)) + path
+            body = name if op == _CREATE else name + body
+        core.stats.record_updates(core.now_ms - item.began_ms, 1)
+        core.stats.packets_sent += 1
+        reply = pack_reply(REPLY_SIZE + len(body), cxid, zxid, 0) + body
+        connection.finish_plain(item, reply)
+        if waiting and type(waiting[0]) is Forwarded and waiting[0].is_done:
+            self._finish_done(connection)
+
     def _answer(self, connection: ClientConnection, item: Forwarded, done: Replayed) -> None:
         core = self._core
         item.zxid = done.zxid
@@ -251,9 +274,12 @@ class Forwarding:
         self._finish(connection, item)
 
     def _finish(self, connection: ClientConnection, item: Forwarded) -> None:
+        item.is_done = True
+        self._finish_done(connection)
+
+    def _finish_done(self, connection: ClientConnection) -> None:
         core = self._core
         waiting: deque[Any] = connection.waiting
-        item.is_done = True
         while waiting and type(waiting[0]) is Forwarded and waiting[0].is_done:
             core.stats.record_updates(core.now_ms - waiting[0].began_ms, 1)
             connection.finish(waiting[0])

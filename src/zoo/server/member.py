@@ -27,6 +27,7 @@ from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore
 from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.learning import Forwarding, apply
+from zoo.server.plain_delivery import deliver_plain
 from zoo.server.view import EnsembleFacts, LeaderFacts
 from zoo.server.writing import Deciding, ReadOnly
 from zoo.session.ids import SessionIds
@@ -228,7 +229,16 @@ class Member:
         return self.core.tree.last_zxid
 
     def deliver(self, zxid: int, entry: bytes) -> None:
-        self._end_read_only()
+        if self._reads_only:
+            self._end_read_only()
+        plain = deliver_plain(self.core, entry)
+        if plain is not None:
+            assert plain[2] == zxid, f"0x{plain[2]:x} was delivered as 0x{zxid:x}"
+            if not (plain[6] and self.expects_digests):
+                self._check_digest(zxid, plain[6])
+            if self._forwarding is not None and plain[0] in self.core.attached:
+                self._forwarding.applied_plain(plain)
+            return
         try:
             done = apply(self.core, entry)
         except JuteError as error:

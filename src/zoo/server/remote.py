@@ -62,7 +62,8 @@ class RemoteSession:
     def finish(self, proposal: Any) -> None:
         """Committed; the learner learns it from the COMMIT or INFORM that it is sent."""
 
-    finish_plain = finish
+    def finish_plain(self, proposal: Any, reply: bytes) -> None:
+        """Likewise."""
 
 
 def request(
