@@ -137,7 +137,6 @@ def test_the_safe_value_of_such_a_key_is_silent(line: str) -> None:
         ("secureClientPort=2281", "secureClientPort=2281: not supported yet, ignored"),
         ("ssl.keyStore.password=x", "ssl.keyStore.password=****: not supported yet, ignored"),
         ("admin.enableServer=true", "admin.enableServer=true: not supported yet, ignored"),
-        ("observerMasterPort=2191", "observerMasterPort=2191: not supported yet, ignored"),
         ("syncEnabled=false", "syncEnabled=false: not supported yet, ignored"),
         (
             "snapshotSizeFactor=0.5",

@@ -101,6 +101,7 @@ class Config:
     min_notification_interval_ms: int
     max_notification_interval_ms: int
     multi_address_enabled: bool
+    observer_master_port: int
     # Not in the table: what the members, myid and the sources say.
     ensemble: Ensemble
     my_id: int | None = None

@@ -147,4 +147,11 @@ ENSEMBLE_KEYS: tuple[Key, ...] = (
         "false",
         "multi_address_enabled",
     ),
+    _ensemble(
+        "observerMasterPort",
+        "Port on which followers feed observers, the same on all members. 0: the leader feeds all.",
+        integer(0, 65535),
+        "0",
+        "observer_master_port",
+    ),
 )

@@ -48,7 +48,6 @@ _TLS = (
 _ENSEMBLE = (
     _later("Ensemble", "reconfigEnabled", "Change the members by reconfig.", ("false",)),
     _later("Ensemble", "syncEnabled", "false: observers keep no logs and snapshots.", ("true",)),
-    _later("Ensemble", "observerMasterPort", "Port on which followers serve observers.", ("0",)),
     _later("Ensemble", "forceSnapshotSync", "Always send a joining member a snapshot.", ("false",)),
     _later("Ensemble", "leader.maxTimeToWaitForEpoch", "Limit of the first phase.", ("-1",)),
     _later("Ensemble", "leader.maxConcurrentSnapSyncs", "Snapshots sent at once.", ("10",)),
@@ -136,7 +135,6 @@ _OPERATIONS = (
     _later("Operations", "messageTracker.*", "Keep the last messages between members for the log."),
     _later("Operations", "pathStats.*", "Count requests by path."),
     _later("Operations", "oraclePath", "File that decides for one of two members."),
-    _later("Operations", "observerMaster.sizeLimit", "Bytes kept for observers that lag."),
     _later(
         "Operations",
         "serverCnxnFactory",
@@ -203,6 +201,7 @@ _JAVA = (
     _jvm("follower.skipLearnerRequestToNextProcessor", "Path of forwarded requests."),
     _jvm("enableEagerACLCheck", "Check ACLs twice; here where writes are decided."),
     _jvm("leaderConnectDelayDuringRetryMs", "Pause between dials; here short and growing."),
+    _jvm("observerMaster.sizeLimit", "Bytes kept for observers; here one history serves all."),
     _jvm("observer.reconnectDelayMs", "Pause of an observer that lost its leader."),
     _jvm("observer.election.DelayMs", "Pause of an observer before it looks for a leader."),
     _jvm("leader.maxConcurrentDiffSyncs", "Threads that send missing transactions."),

@@ -3,7 +3,8 @@
     with Ensemble.running(path, ["zoo", "java", "zoo"]) as ensemble: ...
 
 All get the same zoo.cfg but for ports, dataDir and peerType. Everything is on 127.0.0.1. With a
-`Network` (tests.interop.partitions) the members' links run through it.
+`Network` (tests.interop.partitions) the members' links run through it; with `own_addresses` member
+N is at 127.0.0.N for the others, so that all can listen on the same port.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Ensemble:
         kinds: Sequence[str],
         observers: int = 0,
         network: Network | None = None,
+        own_addresses: bool = False,
         **settings: object,
     ) -> None:
         ids = range(1, len(kinds) + 1)
@@ -37,7 +39,8 @@ class Ensemble:
             own: dict[str, object] = {"initLimit": 20, "syncLimit": 10, **settings}
             for sid, role in roles.items():
                 quorum, election = ports[sid] if network is None else network.ports(me, sid)
-                own[f"server.{sid}"] = f"127.0.0.1:{quorum}:{election}:{role}"
+                host = f"127.0.0.{sid}" if own_addresses else "127.0.0.1"
+                own[f"server.{sid}"] = f"{host}:{quorum}:{election}:{role}"
             if roles[me] == "observer":
                 own["peerType"] = "observer"
             home = directory / f"member{me}"

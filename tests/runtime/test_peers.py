@@ -39,6 +39,7 @@ class Peer:
         self.state = ServerState.LOOKING
         self.mesh_out: list[tuple[int, bytes]] = []
         self.wanted_leader: int | None = None
+        self.wants_observer_master = False
         self.dirty: list[PeerLink] = []
         self.log = SimpleNamespace(backlog=0)
         self.heard: list[tuple[int, bytes]] = []

@@ -46,6 +46,8 @@ class Peer:
     def __init__(self, state: ServerState) -> None:
         self.state = state
         self.wanted_leader: int | None = None
+        self.wants_observer_master = False
+        self.observers: list[Owner] = []
         self.dirty: list[PeerLink] = []
         self.log = SimpleNamespace(backlog=0)
         self.learners: list[Owner] = []
@@ -53,6 +55,9 @@ class Peer:
 
     def learner_link(self, link: PeerLink) -> None:
         self.learners.append(Owner(link))
+
+    def observer_link(self, link: PeerLink) -> None:
+        self.observers.append(Owner(link))
 
     def leader_link(self, link: PeerLink | None) -> None:
         self.wanted_leader = None
@@ -64,14 +69,16 @@ class Rig:
         self.hub = LoneHub()
         self.peer = Peer(state)
         self.failures: list[str] = []
-        (port,) = free_ports(1)
+        port, observer_port = free_ports(2)
         self.address = ("127.0.0.1", port)
+        self.observer_address = ("127.0.0.1", observer_port)
         self.links = QuorumLinks(
             self.hub,
             self.peer,
             {7: [leader]} if leader else {},
-            QuorumSettings((self.address,)),
+            QuorumSettings((self.address,), observers_on=(self.observer_address,)),
             self.failures.append,
+            {8: [leader]} if leader else {},
         )
         self.links.start()
 
@@ -337,3 +344,23 @@ def test_closing_leaves_nothing_open(rigs: list[Rig]) -> None:
         assert learner.broken == 1
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(leader.address, 5)
+
+
+def test_observers_come_by_a_port_of_their_own(rigs: list[Rig]) -> None:
+    follower = rig(rigs, ServerState.FOLLOWING)
+    with socket.create_connection(follower.observer_address, 5) as sock:
+        follower.wait_until(lambda: follower.peer.observers)
+        sock.sendall(b"observe")
+        (owner,) = follower.peer.observers
+        follower.wait_until(lambda: owner.data == b"observe")
+    assert not follower.peer.learners
+
+
+def test_an_observer_master_is_dialled_at_its_own_port(rigs: list[Rig]) -> None:
+    with listening() as server:
+        observer = rig(rigs, ServerState.OBSERVING, server.getsockname())
+        observer.peer.wanted_leader, observer.peer.wants_observer_master = 8, True
+        observer.wait_until(lambda: observer.peer.leaders)
+        (owner,) = observer.peer.leaders
+        assert owner is not None
+        assert owner.link.peer == "observer master 8"

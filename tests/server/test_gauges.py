@@ -21,8 +21,9 @@ def test_version_and_state_come_first_then_gauges_then_metrics() -> None:
     view = of_ensemble(leads=True)
     keys = list(monitor_values(view, NOW_MS))
     assert keys[:3] == ["version", "server_state", "peer_state"]
-    assert keys[3 : 3 + len(GAUGES)] == [gauge.name for gauge in GAUGES]
-    assert keys[3 + len(GAUGES) :] == list(view.stats.metrics.snapshot())
+    gauges = [gauge.name for gauge in GAUGES if gauge.name != "observer_master_id"]
+    assert keys[3 : 3 + len(gauges)] == gauges
+    assert keys[3 + len(gauges) :] == list(view.stats.metrics.snapshot())
 
 
 def test_a_value_of_none_leaves_its_key_out() -> None:
@@ -49,3 +50,14 @@ def test_members_show_the_ensemble_and_leaders_their_learners() -> None:
     assert [leader[key] for key in sizes] == [100, 50, 900]
     alone = monitor_values(ViewDouble(), NOW_MS)
     assert not {"peer_state", "quorum_size", "learners"} & alone.keys()
+
+
+def test_a_follower_shows_the_observers_it_feeds_and_an_observer_who_feeds_it() -> None:
+    view = of_ensemble(leads=False)
+    assert view.facts is not None
+    view.facts = view.facts._replace(fed_observers=2)
+    assert monitor_values(view, NOW_MS)["synced_observers"] == 2
+    view.facts = view.facts._replace(fed_observers=None, observer_master_id=3)
+    values = monitor_values(view, NOW_MS)
+    assert values["observer_master_id"] == 3
+    assert "synced_observers" not in values

@@ -156,6 +156,7 @@ class Server:
             settings=Settings(tick_ms=TICK_MS),
             can_truncate=lambda zxid: zxid >= self.disk.snapshot[0],
             lacks_history=lacks_history,
+            feeds_observers=self.ensemble.feeds_observers,
         )
         self.life += 1
         self.dials = None
@@ -315,6 +316,7 @@ class Ensemble:
         """Transactions that a history remembers."""
         self.quorum = Majority(range(1, voters + 1), range(voters + 1, voters + observers + 1))
         self.acknowledged: list[Entry] = []
+        self.feeds_observers = False
         self.drops = 0.0
         """Of the election's messages."""
         self.severed: set[frozenset[int]] = set()
@@ -382,7 +384,8 @@ class Ensemble:
                 peer.leader_link(None)
                 return
             pipe = _Pipe(self, learner, leader)
-            leader.call(lambda peer: peer.learner_link(pipe.ends[sid]))
+            takes = Peer.observer_link if peer.wants_observer_master else Peer.learner_link
+            leader.call(lambda peer: takes(peer, pipe.ends[sid]))
             peer.leader_link(pipe.ends[learner.sid])
 
         self.later_us(self.latency_us(0), learner.input(connect))

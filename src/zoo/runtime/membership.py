@@ -52,6 +52,7 @@ def make_member(
         election=election_settings(config),
         can_truncate=lambda zxid: can_truncate(storage, zxid, log.warning),
         lacks_history=lacks_history,
+        feeds_observers=config.observer_master_port > 0,
     )
     member.join(peer)
     log.info(

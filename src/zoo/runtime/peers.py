@@ -49,6 +49,7 @@ class Peers:
         servers = config.ensemble.servers
         mine = servers[peer.my_id].addresses
         all_ips = config.quorum_listen_on_all_ips
+        feeding = config.observer_master_port
         self.mesh = ElectionMesh(
             self.hub,
             peer.my_id,
@@ -79,8 +80,15 @@ class Peers:
                 listen_on=tuple((ANY if all_ips else a.host, a.quorum_port) for a in mine),
                 connect_seconds=_connect_ms(config) / 1000,
                 bind_attempts=config.election_port_bind_retry,
+                observers_on=tuple((ANY if all_ips else a.host, feeding) for a in mine)
+                if feeding and servers[peer.my_id] in config.ensemble.voters
+                else (),
             ),
             lost,
+            {
+                sid: [(address.host, feeding) for address in server.addresses]
+                for sid, server in servers.items()
+            },
         )
 
     def start(self) -> None:

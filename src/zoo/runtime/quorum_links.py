@@ -55,9 +55,12 @@ class LinkingPeer(Protocol):
     def log(self) -> Backlog: ...
 
     wanted_leader: int | None
+    wants_observer_master: bool
     dirty: list[PeerLink]
 
     def learner_link(self, link: PeerLink) -> None: ...
+
+    def observer_link(self, link: PeerLink) -> None: ...
 
     def leader_link(self, link: PeerLink | None) -> None: ...
 
@@ -66,10 +69,14 @@ class QuorumSettings(NamedTuple):
     listen_on: tuple[tuple[str, int], ...]
     connect_seconds: float = 5.0
     bind_attempts: int = 3
+    observers_on: tuple[tuple[str, int], ...] = ()
+    """Where a follower takes observers of its own; nowhere, if empty."""
 
 
 class QuorumLinks:
-    """`leaders` are the quorum addresses of all members by number."""
+    """`leaders` are the quorum addresses of all members by number, `masters` those where followers
+    take observers.
+    """
 
     def __init__(
         self,
@@ -78,10 +85,12 @@ class QuorumLinks:
         leaders: Mapping[int, Addresses],
         settings: QuorumSettings,
         failed: Callable[[str], None],
+        masters: Mapping[int, Addresses] | None = None,
     ) -> None:
         self.hub = hub
         self._peer = peer
         self._leaders = leaders
+        self._masters = masters or {}
         self._settings = settings
         self._sockets: dict[PeerLink, _LinkSocket] = {}
         self._held: dict[socket.socket, tuple[str, Timer]] = {}
@@ -90,9 +99,18 @@ class QuorumLinks:
         self.listener = PortListener(
             hub, "learners", settings.listen_on, self._accepted, failed, settings.bind_attempts
         )
+        self.observers = PortListener(
+            hub,
+            "observers",
+            settings.observers_on,
+            lambda sock, name: peer.observer_link(self._linked(sock, name)),
+            failed,
+            settings.bind_attempts,
+        )
 
     def start(self) -> None:
         self.listener.open()
+        self.observers.open()
 
     def after_turn(self) -> None:
         """Do what the peer has decided: dial, take or refuse who waits, send, close."""
@@ -117,6 +135,7 @@ class QuorumLinks:
 
     def close(self) -> None:
         self.listener.close()
+        self.observers.close()
         for sock in list(self._held):
             self._let_go(sock)
             sock.close()
@@ -163,9 +182,10 @@ class QuorumLinks:
             self._dialling = None
         if wanted is None:
             return
+        addresses = self._masters if self._peer.wants_observer_master else self._leaders
         dial = Dial(
             self.hub,
-            self._leaders.get(wanted, ()),
+            addresses.get(wanted, ()),
             self._settings.connect_seconds,
             lambda sock, problem: self._dialled(wanted, sock, problem),
         )
@@ -177,11 +197,12 @@ class QuorumLinks:
             if sock is not None:
                 sock.close()
             return
+        kind = "observer master" if self._peer.wants_observer_master else "leader"
         if sock is None:
-            log.info("cannot reach the leader, server %d: %s", leader, problem)
+            log.info("cannot reach the %s, server %d: %s", kind, leader, problem)
             self._peer.leader_link(None)
         else:
-            link = self._linked(sock, f"leader {leader}")
+            link = self._linked(sock, f"{kind} {leader}")
             self._leader = self._sockets[link]
             self._peer.leader_link(link)
 

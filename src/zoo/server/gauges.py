@@ -28,6 +28,13 @@ class Gauge(NamedTuple):
     read: Callable[[ServerView, int], Number | None]
 
 
+def _synced_observers(view: ServerView, now_ms: int) -> Number | None:
+    facts = view.ensemble(now_ms)
+    if facts is None:
+        return None
+    return facts.fed_observers if facts.leader is None else facts.leader.synced_observers
+
+
 def _of_leader(name: str) -> Callable[[ServerView, int], Number | None]:
     def read(view: ServerView, now_ms: int) -> Number | None:
         facts = view.ensemble(now_ms)
@@ -129,8 +136,8 @@ GAUGES: tuple[Gauge, ...] = (
     ),
     Gauge(
         "synced_observers",
-        "Observers in step with the leader; leader only.",
-        _of_leader("synced_observers"),
+        "Observers in step that the leader, or this follower, feeds; on those two only.",
+        _synced_observers,
     ),
     Gauge(
         "pending_syncs",
@@ -152,6 +159,11 @@ GAUGES: tuple[Gauge, ...] = (
         "min_proposal_size",
         "Bytes of the smallest transaction since it leads.",
         _of_leader("min_proposal_size"),
+    ),
+    Gauge(
+        "observer_master_id",
+        "The member that feeds this observer; observers only.",
+        lambda v, now: None if (facts := v.ensemble(now)) is None else facts.observer_master_id,
     ),
 )
 

@@ -62,6 +62,12 @@ class PeerOfMember(Protocol):
     @property
     def learners(self) -> int: ...
 
+    @property
+    def fed_observers(self) -> int | None: ...
+
+    @property
+    def observer_master_id(self) -> int | None: ...
+
     def tick(self, now_ms: int) -> None: ...
 
     def ready(self) -> Ready | None: ...
@@ -220,7 +226,8 @@ class Member:
         state = f"{peer.state.name.lower()} - {peer.zab_state}"
         voters = len(peer.quorum.voters)
         text = self._configuration[0].decode()
-        return EnsembleFacts(self.my_id, state, voters, leads, conf, text)
+        fed, feeder = peer.fed_observers, peer.observer_master_id
+        return EnsembleFacts(self.my_id, state, voters, leads, conf, text, fed, feeder)
 
     # --- Replica: transactions
 

@@ -55,6 +55,10 @@ class EnsembleFacts(NamedTuple):
     leader: LeaderFacts | None
     conf: tuple[tuple[str, object], ...]
     membership: str
+    fed_observers: int | None = None
+    """Observers in step that this follower feeds."""
+    observer_master_id: int | None = None
+    """The member that feeds this observer."""
 
 
 class ServerView(Protocol):

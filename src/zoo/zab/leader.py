@@ -21,7 +21,6 @@ same steps, one by one.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from enum import Enum
 from typing import Protocol
 
@@ -30,6 +29,7 @@ from zoo.zab.context import Context
 from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
 from zoo.zab.link import PeerLink
+from zoo.zab.snapshot_turns import SnapshotTurns
 from zoo.zab.sync_plan import NO_HISTORY
 from zoo.zab.vote import UNKNOWN_ZXID
 
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 
 MAX_LEARNERS = 1000
 """Links at a time."""
-MAX_SNAPSHOTS = 10
-"""Learners that are sent a snapshot at a time, as in Java (leader.maxConcurrentSnapSyncs)."""
 
 
 class Phase(Enum):
@@ -63,6 +61,7 @@ class Leader:
     def __init__(self, context: LeaderContext) -> None:
         self.context: Context = context
         self._peer = context
+        self.service = context.replica
         self.phase = Phase.DISCOVERY
         self.epoch = context.epochs.accepted + 1
         self.broadcast = Broadcast(context, self.epoch)
@@ -73,7 +72,7 @@ class Leader:
         self._in_step: dict[int, None] = {}
         self._lost: dict[int, None] = {}  # cannot promise this epoch any more
         self._is_decided = self._is_offered = False
-        self._snapshot_queue: deque[LearnerHandler] = deque()
+        self._snapshots = SnapshotTurns(context.replica, self.handlers)
         self._half_tick = max(1, context.settings.tick_ms // 2)
         self._next_ping = context.now_ms + self._half_tick
         self._is_whole_tick = False
@@ -118,8 +117,7 @@ class Leader:
         self.handlers.pop(handler, None)
         if handler.phase >= HandlerPhase.SYNC:
             self.broadcast.drop(handler)
-        if handler in self._snapshot_queue:
-            self._snapshot_queue.remove(handler)
+        self._snapshots.gone(handler)
         if self.phase is Phase.BROADCAST and handler.phase is HandlerPhase.BROADCAST:
             self.context.replica.learner_gone(handler)
 
@@ -207,21 +205,11 @@ class Leader:
         self.broadcast.forward(handler)
 
     def wants_snapshot(self, handler: LearnerHandler) -> None:
-        self._snapshot_queue.append(handler)
-        self._send_snapshots()
+        self._snapshots.wants(handler)
 
     def snapshot_ended(self) -> None:
-        self._send_snapshots()
-
-    def _send_snapshots(self) -> None:
-        """To those whose turn it is."""
-        while self._snapshot_queue and self.phase is not Phase.STOPPED:
-            if sum(each.has_snapshot for each in self.handlers) >= MAX_SNAPSHOTS:
-                return
-            snapshot = self.context.replica.snapshot()
-            if snapshot is None:
-                return
-            self._snapshot_queue.popleft().send_snapshot(snapshot)
+        if self.phase is not Phase.STOPPED:
+            self._snapshots.go_on()
 
     def in_step(self, handler: LearnerHandler) -> None:
         """ACK of NEWLEADER."""
@@ -307,7 +295,7 @@ class Leader:
                 handler.close(complaint)
             else:
                 handler.ping()
-        self._send_snapshots()
+        self._snapshots.go_on()
         self._is_whole_tick = not self._is_whole_tick
         if self.phase is Phase.BROADCAST and not self._is_whole_tick:
             self._check_quorum()

@@ -68,6 +68,8 @@ class LearnerContext(SyncContext, Protocol):
 
     wanted_leader: int | None
     """Whose quorum port to dial, once; the peer is told what became of it (`leader_link`)."""
+    wants_observer_master: bool
+    """It is that server's observer master port that is to be dialled."""
 
     def established(self, epoch: int) -> None:
         """The role has begun to serve in this epoch."""
@@ -133,7 +135,11 @@ class Learner:
     def _dial(self) -> None:
         self.next_due = None
         self._attempts += 1
-        self._context.wanted_leader = self.leader_sid
+        self._context.wanted_leader = self._next_master()
+
+    def _next_master(self) -> int:
+        """The server to dial next."""
+        return self.leader_sid
 
     def _retry(self, reason: str) -> None:
         """The leader is not there, or not yet leading."""
@@ -357,20 +363,28 @@ class Learner:
     def _ping(self, packet: Packet) -> None:
         # Before the ACK of NEWLEADER nothing else may be said; what is touched can wait.
         if self._is_in_epoch:
-            touched = self._context.replica.touched() if self.phase is Phase.BROADCAST else []
+            touched = self._touched() if self.phase is Phase.BROADCAST else []
             data = b"".join(_TOUCH.pack(*each) for each in touched)
             self._send(encode_packet(Packet(PacketType.PING, packet.zxid, data, packet.auth)))
+
+    def _touched(self) -> list[tuple[int, int]]:
+        """(session id, timeout) of what the leader is to know is alive."""
+        return self._context.replica.touched()
 
     def _synced(self, packet: Packet) -> None:
         self._expect(packet, Phase.BROADCAST)
         self._context.replica.synced()
 
     def _revalidated(self, packet: Packet) -> None:
+        self._context.replica.revalidated(*self._validity(packet))
+
+    def _validity(self, packet: Packet) -> tuple[int, bool]:
+        """Of which session REVALIDATE speaks, and whether it lives."""
         self._expect(packet, Phase.BROADCAST)
         if packet.data is None or len(packet.data) < _VALID.size:
             raise ProtocolViolation("REVALIDATE without a session")
         session_id, is_valid = _VALID.unpack_from(packet.data)
-        self._context.replica.revalidated(session_id, is_valid)
+        return session_id, is_valid
 
     # --- Learning, for the service
 

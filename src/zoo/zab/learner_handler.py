@@ -14,12 +14,13 @@ learner has acknowledged NEWLEADER and the leader is established.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from struct import Struct, iter_unpack
-from typing import Protocol
+from typing import Any, Protocol
 
 from zoo.errors import ProtocolViolation
+from zoo.jute.records import Id
 from zoo.zab.context import Context
 from zoo.zab.learner_stream import LearnerStream
 from zoo.zab.link import PeerLink
@@ -67,11 +68,34 @@ class HandlerPhase(IntEnum):
     CLOSED = 7
 
 
+class Service(Protocol):
+    """Who gets what a learner's clients ask for; see zoo.zab.replica."""
+
+    def request(
+        self,
+        learner: Any,
+        session_id: int,
+        cxid: int,
+        op: int,
+        payload: bytes,
+        identities: Sequence[Id],
+    ) -> None: ...
+
+    def request_run(
+        self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
+    ) -> None: ...
+
+    def touch(self, session_id: int, timeout: int) -> None: ...
+
+
 class LearnerMaster(Protocol):
-    """What a handler wants of the leader."""
+    """What a handler wants of the leader, or of a follower that feeds observers."""
 
     context: Context
     epoch: int
+
+    @property
+    def service(self) -> Service: ...
 
     @property
     def history_end(self) -> int:
@@ -332,7 +356,7 @@ class LearnerHandler:
         if len(data) % _SESSION.size:
             raise ProtocolViolation(f"a PING with {len(data)} bytes of sessions")
         if self.phase is HandlerPhase.BROADCAST:
-            touch = self._context.replica.touch
+            touch = self.master.service.touch
             for session_id, timeout in iter_unpack(_TOUCH, data):
                 touch(session_id, timeout)
 
@@ -347,12 +371,12 @@ class LearnerHandler:
         if data is None or len(data) < _REQUEST.size:
             raise ProtocolViolation("REQUEST without a header")
         session_id, cxid, op = _REQUEST.unpack_from(data)
-        replica, identities = self._context.replica, packet.auth or ()
+        service, identities = self.master.service, packet.auth or ()
         frames, stop = run_from(buf, begin, len(data), end, self._max_data)
         if stop == end:
-            replica.request(self, session_id, cxid, op, data[_REQUEST.size :], identities)
+            service.request(self, session_id, cxid, op, data[_REQUEST.size :], identities)
         else:
-            replica.request_run(self, session_id, frames, identities)
+            service.request_run(self, session_id, frames, identities)
         return stop
 
     # --- time

@@ -1,18 +1,25 @@
 """An observer: a learner that does not vote. It is told of transactions once they are committed.
 
 It logs them like a follower, so that it needs only what it missed after a restart, but nobody
-waits for its disk.
+waits for its disk. Where followers feed observers (zoo.zab.observer_master) it goes to one of them,
+and to the leader only if none takes it.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
+
 from zoo.errors import ProtocolViolation
-from zoo.zab.learner import Learner, LearnerContext
+from zoo.zab.learner import CONNECT_MS, Learner, LearnerContext
 from zoo.zab.learner_runs import leading_entries
 from zoo.zab.packets import Packet, PacketType
 
 _LEADER_SIZE = 8
 """Bytes before the transaction in INFORMANDACTIVATE: the leader that is suggested."""
+
+PATIENCE_MS = CONNECT_MS // 2
+"""For so long it asks the followers before it turns to the leader."""
 
 
 class Observer(Learner):
@@ -21,10 +28,27 @@ class Observer(Learner):
     introduction = PacketType.OBSERVERINFO
     mode = "observer"
 
-    def __init__(self, context: LearnerContext, leader_sid: int) -> None:
+    def __init__(
+        self, context: LearnerContext, leader_sid: int, masters: Sequence[int] = ()
+    ) -> None:
+        """`masters`: followers that may be asked before the leader, in this order."""
+        self._masters = deque(masters)
+        self.fed_by = leader_sid
+        """The server that we synchronise with: the leader, or a follower."""
         super().__init__(context, leader_sid)
         self._handlers[PacketType.INFORM] = self._inform
         self._handlers[PacketType.INFORMANDACTIVATE] = self._inform_and_activate
+
+    def _next_master(self) -> int:
+        """One follower after the other, round and round: after an election they are in step a
+        little later than the leader, which would else be left with all observers.
+        """
+        context, masters = self._context, self._masters
+        is_early = context.now_ms - self._began <= PATIENCE_MS
+        self.fed_by = masters[0] if masters and is_early else self.leader_sid
+        masters.rotate(-1)
+        context.wants_observer_master = self.fed_by != self.leader_sid
+        return self.fed_by
 
     def _take_runs(self, data: bytes, pos: int) -> int:
         limit = self._context.settings.max_data

@@ -69,6 +69,7 @@ class Peer:
         election: ElectionSettings | None = None,
         can_truncate: Callable[[int], bool] = lambda zxid: True,
         lacks_history: bool = False,
+        feeds_observers: bool = False,
     ) -> None:
         assert log.appended == history.last_zxid, "log and history end differently"
         self.my_id = my_id
@@ -86,9 +87,13 @@ class Peer:
         # What the driver takes
         self.mesh_out: list[tuple[int, bytes]] = []
         self.wanted_leader: int | None = None
+        self.wants_observer_master = False
+        """Dial the observer master port of `wanted_leader` instead of its quorum port."""
         self.dirty: list[PeerLink] = []
         self.elections = 0
         """Elections that this server has begun."""
+        self.feeds_observers = feeds_observers
+        """Followers of this ensemble take observers (observerMasterPort)."""
         self._rng = rng
         self._can_truncate = can_truncate
         self.lacks_history = lacks_history
@@ -118,6 +123,16 @@ class Peer:
     def learners(self) -> int:
         """Links to learners, while leading."""
         return len(self.role.handlers) if isinstance(self.role, Leader) else 0
+
+    @property
+    def fed_observers(self) -> int | None:
+        """Observers that are in step and fed by this follower; None if there cannot be any."""
+        return self.role.fed_observers if isinstance(self.role, Follower) else None
+
+    @property
+    def observer_master_id(self) -> int | None:
+        """Who feeds this observer."""
+        return self.role.fed_by if isinstance(self.role, Observer) else None
 
     @property
     def leader_id(self) -> int | None:
@@ -179,9 +194,17 @@ class Peer:
         else:
             link.close()
 
+    def observer_link(self, link: PeerLink) -> None:
+        """An observer has connected to the observer master port."""
+        if isinstance(self.role, Follower):
+            self.role.observer_link(link)
+        else:
+            link.close()
+
     def leader_link(self, link: PeerLink | None) -> None:
         """The dial that `wanted_leader` asked for has succeeded or failed."""
         self.wanted_leader = None
+        self.wants_observer_master = False
         if isinstance(self.role, Learner):
             self.role.leader_link(link)
         elif link is not None:
@@ -249,7 +272,11 @@ class Peer:
         self.role = Follower(self, leader)
 
     def become_observing(self, leader: int) -> None:
-        self.role = Observer(self, leader)
+        masters: list[int] = []
+        if self.feeds_observers:
+            masters = [sid for sid in self.quorum.voters if sid not in (leader, self.my_id)]
+            self._rng.shuffle(masters)
+        self.role = Observer(self, leader, masters)
 
     def become_leading(self) -> None:
         self.role = Leader(self)
