@@ -15,8 +15,19 @@ from tests import tidy_rules as rules
 
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC_API = [  # what `import zoo` offers; a change here is a change for users
-    *("ACL", "AsyncClient", "BYTES", "Code", "Converter", "Event", "EventType", "Get", "JSON"),
-    *("KeeperError", "ListChildren", "Node", "RetryPolicy", "Stat", "State", "TEXT"),
+    *(
+        "ACL",
+        "AsyncClient",
+        "BYTES",
+        "Client",
+        "Code",
+        "Converter",
+        "Event",
+        "EventType",
+        "Get",
+        "JSON",
+    ),
+    *("KeeperError", "ListChildren", "Node", "RetryPolicy", "Stat", "State", "TEXT", "ZooKeeper"),
     *("__version__", "connect"),
 ]
 # Modules written ahead of their user, with the reason. An entry that is used again must go.

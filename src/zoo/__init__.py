@@ -7,6 +7,7 @@ import typing as _typing
 
 if _typing.TYPE_CHECKING:
     from zoo.client.async_client import AsyncClient, connect
+    from zoo.client.blocking import Client
     from zoo.client.converters import BYTES, JSON, TEXT, Converter
     from zoo.client.results import Node
     from zoo.client.retry import RetryPolicy
@@ -16,6 +17,7 @@ if _typing.TYPE_CHECKING:
     from zoo.errors import Code, KeeperError
     from zoo.jute.constants import EventType
     from zoo.jute.records import ACL, Stat
+    from zoo.zookeeper import ZooKeeper
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "JSON",
     "TEXT",
     "AsyncClient",
+    "Client",
     "Code",
     "Converter",
     "Event",
@@ -35,12 +38,14 @@ __all__ = [
     "RetryPolicy",
     "Stat",
     "State",
+    "ZooKeeper",
     "__version__",
     "connect",
 ]
 # Found when they are first asked for: a server needs no client, and a client no server.
 _HOMES = {
     "zoo.client.async_client": ("AsyncClient", "connect"),
+    "zoo.client.blocking": ("Client",),
     "zoo.client.converters": ("BYTES", "JSON", "TEXT", "Converter"),
     "zoo.client.results": ("Node",),
     "zoo.client.retry": ("RetryPolicy",),
@@ -50,6 +55,7 @@ _HOMES = {
     "zoo.errors": ("Code", "KeeperError"),
     "zoo.jute.constants": ("EventType",),
     "zoo.jute.records": ("ACL", "Stat"),
+    "zoo.zookeeper": ("ZooKeeper",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import inspect
+import queue
+import threading
+
+import pytest
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.blocking import Client
+from zoo.client.converters import JSON
+from zoo.client.errors import BadVersionError, ConnectionLossError
+from zoo.client.retry import RetryPolicy
+from zoo.client.states import State
+from zoo.client.watches import Event
+from zoo.jute.constants import EventType
+
+
+def public(cls: type) -> dict[str, object]:
+    return {name: getattr(cls, name) for name in dir(cls) if not name.startswith("_")}
+
+
+def test_the_twins_have_the_same_methods() -> None:
+    blocking, asyncio_ = public(Client), public(AsyncClient)
+    assert blocking.keys() == asyncio_.keys() - {"at"}
+    for name, method in blocking.items():
+        if callable(method):
+            mine = inspect.signature(method).parameters
+            theirs = inspect.signature(asyncio_[name]).parameters  # type: ignore[arg-type]
+            assert {n: (p.kind, p.default) for n, p in mine.items()} == {
+                n: (p.kind, p.default) for n, p in theirs.items()
+            }, name
+            assert method.__doc__ or not asyncio_[name].__doc__
+
+
+def test_a_tour(hosts: str) -> None:
+    with Client(hosts) as zk:
+        assert zk.state is State.CONNECTED
+        assert repr(zk).startswith("<Client ")
+        assert zk.session_timeout == 10
+        made = zk.create("/a", b"1")
+        assert zk.get("/a") == made
+        assert zk.set("/a", b"2", version=0).version == 1
+        with pytest.raises(BadVersionError):
+            zk.set("/a", b"3", version=0)
+        zk.ensure_path("/b/c")
+        assert zk.children() == ["a", "b"]
+        assert zk.children_stat("/b").names == ["c"]
+        assert zk.below("/b").children() == ["c"]
+        assert zk.count_descendants() == 3
+        zk.with_data(JSON).set("/a", {"x": 1})
+        assert zk.get("/a").data == b'{"x":1}'
+        zk.create("/e", ephemeral=True)
+        assert zk.ephemerals() == ["/e"]
+        acl, stat = zk.get_acl("/a")
+        assert zk.set_acl("/a", acl, version=stat.aversion).aversion == 1
+        zk.delete("/a")
+        assert zk.exists("/a") is None
+        assert zk.delete_all("/b") == 2
+        zk.add_auth("digest", "kim:secret")
+        assert any(info.user == "kim" for info in zk.who_am_i())
+        zk.sync()
+        assert zk.get_config().path == "/zookeeper/config"
+        zk.wait_until_connected()
+        zk.set_hosts(hosts.partition("/")[0])
+        assert zk.last_zxid > 0
+        assert zk.chroot == "/" + hosts.partition("/")[2]
+    assert zk.state is State.CLOSED
+
+
+def test_callbacks_may_block_on_the_client(hosts: str) -> None:
+    with Client(hosts) as zk:
+        values: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        zk.create("/a", b"1")
+        zk.get("/a", watch=lambda event: values.put(zk.get(event.path).data))
+        zk.set("/a", b"2")
+        assert values.get(timeout=5) == b"2"
+
+
+def test_listeners(hosts: str) -> None:
+    zk = Client(hosts)
+    states: queue.SimpleQueue[State] = queue.SimpleQueue()
+    zk.add_listener(states.put)
+    zk.start()
+    assert states.get(timeout=5) is State.CONNECTED
+    zk.remove_listener(states.put)
+    zk.close()
+    assert states.empty()
+
+
+def test_many_threads(hosts: str) -> None:
+    with Client(hosts) as zk:
+        zk.create("/a", b"0")
+
+        def add() -> None:
+            for _ in range(10):
+                while True:
+                    node = zk.get("/a")
+                    try:
+                        zk.set("/a", b"%d" % (int(node.data) + 1), version=node.version)
+                        break
+                    except BadVersionError:
+                        continue
+
+        threads = [threading.Thread(target=add) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert zk.get("/a").data == b"40"
+
+
+def test_retrying(hosts: str) -> None:
+    with Client(hosts) as zk:
+        calls: list[int] = []
+
+        def flaky() -> bytes:
+            calls.append(1)
+            if len(calls) < 3:
+                raise ConnectionLossError
+            return zk.get("/").data
+
+        assert zk.retrying(flaky, RetryPolicy(base=0.001, ceiling=0.001)) == b""
+
+
+def test_an_event_is_an_event(hosts: str) -> None:
+    with Client(hosts) as zk, zk.watch("/", recursive=True) as events:
+        zk.create("/a")
+        event = events.next(timeout=5)
+        assert isinstance(event, Event)
+        assert event.type is EventType.NODE_CREATED

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from zoo.client.portal import Dispatcher, portal
+
+
+async def double(number: int) -> int:
+    await asyncio.sleep(0)
+    return 2 * number
+
+
+def test_results_and_errors_come_back() -> None:
+    async def fail() -> None:
+        raise KeyError("x")
+
+    assert portal().run(double(4)) == 8
+    with pytest.raises(KeyError):
+        portal().run(fail())
+
+
+def test_many_threads_share_one_loop() -> None:
+    results: list[int] = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(portal().run(double(n))))
+        for n in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [2 * n for n in range(20)]
+
+
+def test_blocking_its_own_thread_is_refused() -> None:
+    async def wrong() -> None:
+        portal().run(double(1))
+
+    with pytest.raises(RuntimeError, match="own thread"):
+        portal().run(wrong())
+
+
+def test_a_forked_child_gets_a_portal_of_its_own() -> None:
+    portal()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if portal().run(double(4)) == 8 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_callbacks_run_in_order_and_may_raise() -> None:
+    seen: list[object] = []
+    done = threading.Event()
+    dispatcher = Dispatcher(seen.append)
+    dispatcher.call(lambda: seen.append(1))
+    dispatcher.call(lambda: {}["missing"])
+    dispatcher.call(done.set)
+    assert done.wait(5)
+    assert seen[0] == 1
+    assert isinstance(seen[1], KeyError)
+    dispatcher.stop()
+
+
+def test_posting() -> None:
+    done = threading.Event()
+    portal().post(done.set)
+    assert done.wait(5)
