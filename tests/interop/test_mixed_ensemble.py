@@ -63,7 +63,7 @@ def write_some(port: int, root: bytes, count: int) -> None:
 
 
 def same_tree_everywhere(ensemble: Ensemble) -> None:
-    """Equal znodes, Stats and ACLs through each member that runs, and no digest mismatch."""
+    """Equal znodes, Stats, ACLs and digests at each member that runs, and no digest mismatch."""
     trees = {}
     for sid, server in ensemble.members.items():
         if server.process is None:
@@ -75,8 +75,12 @@ def same_tree_everywhere(ensemble: Ensemble) -> None:
     first, *others = trees.values()
     for other in others:
         assert other == first
+    digests: dict[str, str] = {}
     for sid, server in ensemble.members.items():
         if server.process is not None:
+            for line in server.four_letter("hash").splitlines():  # every 128th zxid
+                zxid, digest = line.split(": ")
+                assert digests.setdefault(zxid, digest) == digest, (sid, zxid)
             told = [line for line in server.log().splitlines() if "igest" in line]
             assert server.mntr().get("zk_digest_mismatches_count") == "0", (sid, server.kind, told)
 
