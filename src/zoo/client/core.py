@@ -105,6 +105,12 @@ class ClientCore:
     def unanswered(self) -> int:
         return len(self._waiting) + len(self._flying)
 
+    def take_over(self, session_id: int, password: bytes, last_zxid: int) -> None:
+        """Go on with a session that another client began."""
+        assert not self._has_link, "the session is chosen before the first connection"
+        self.session_id, self.password, self.last_zxid = session_id, password, last_zxid
+        self._knows_writer = True
+
     # --- what the runtime tells
 
     def opened(self, now_ms: int) -> None:
