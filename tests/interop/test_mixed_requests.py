@@ -142,7 +142,9 @@ def test_containers_and_ttl_nodes_go(ensemble: Ensemble, sid: int) -> None:
     session.create(box + b"/child")
     session.create(brief, b"", s.TTL, ttl=300)
     session.delete(box + b"/child")
-    wait_until(partial(_are_gone, ensemble, {box[1:], brief[1:]}), 15, "the leader removes both")
+    assert wait_until(
+        partial(_are_gone, ensemble, {box[1:], brief[1:]}), 15, "the leader removes both"
+    )
     session.close()
 
 
