@@ -267,6 +267,18 @@ def test_a_leader_that_is_cut_off_forgets_what_it_could_not_commit() -> None:
     assert b"/kept" in old.tree_of
 
 
+def test_the_log_counts_who_was_refused(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = World(3)
+    node = world.nodes[1]
+    node.boot()
+    for _ in range(3):
+        Client(node).send(frame(encode(CONNECT)))
+    world.nodes[2].boot()
+    world.run_until(lambda: node.core.is_serving)
+    assert "3 connections were refused meanwhile" in caplog.text
+
+
 def test_four_letter_words_without_a_role() -> None:
     world = World(3, config={"4lw.commands.whitelist": "*"})
     node = world.nodes[1]

@@ -65,3 +65,16 @@ def test_a_session_that_was_only_prepared_is_forgotten_with_the_role() -> None:
     assert len(server.core.sessions) == 1
     server.core.stop_serving()
     assert len(server.core.sessions) == 0
+
+
+def test_of_many_who_are_refused_the_log_names_the_first(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    server = Server()
+    server.core.stop_serving()
+    for _ in range(3):
+        client = Client(server)
+        client.send(frame(encode(CONNECT)))
+        assert not client.is_open
+    assert isinstance(server.core.writing, NotServing)
+    assert server.core.writing.refused == 3
+    assert caplog.text.count("has no leader") == 1

@@ -22,6 +22,7 @@ from zoo.jute.schema import decode, encode
 from zoo.server import four_letter_words, hello
 from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.hello import Hello
+from zoo.server.writing import NotServing
 from zoo.session.ids import NO_PASSWORD, password, password_matches
 from zoo.session.tracker import negotiate
 from zoo.tree.record import LENGTH
@@ -92,8 +93,8 @@ class Handshake:
         core.stats.packets_received += 1
         core.stats.metrics.connection_request_count.value += 1
         if not core.is_serving:
-            log.info("%s: refused, this server has no leader at the moment", connection.peer)
-            connection.abort()
+            assert isinstance(core.writing, NotServing)
+            core.writing.refuse(connection)
             return
         if request.last_zxid_seen > core.tree.last_zxid:
             raise ProtocolViolation(

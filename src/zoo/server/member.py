@@ -29,7 +29,7 @@ from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.learning import Forwarding, apply
 from zoo.server.plain_delivery import deliver_plain
 from zoo.server.view import EnsembleFacts, LeaderFacts
-from zoo.server.writing import Deciding, ReadOnly
+from zoo.server.writing import Deciding, NotServing, ReadOnly, Writing
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
 from zoo.zab.log_queue import LogQueue
@@ -277,17 +277,29 @@ class Member:
         self._leader = leader
         self._led_since_ms = core.now_ms
         self._sizes = _NO_SIZES
-        core.serve(Deciding(core), leader)
+        self._admit(Deciding(core), leader)
         core.mode = "leader"
-        log.info("leading with zxid 0x%x and %d sessions", self.last_zxid, len(core.sessions))
 
     def start_learning(self, learner: Learning) -> None:
         self._end_read_only()
         core = self.core
         self._forwarding = Forwarding(core, learner, lambda: self.peer.log.appended)
-        core.serve(self._forwarding, None)
+        self._admit(self._forwarding, None)
         core.mode = learner.mode
-        log.info("%s with zxid 0x%x", core.mode, self.last_zxid)
+
+    def _admit(self, writing: Writing, leader: Leading | None) -> None:
+        """Clients may come again."""
+        core = self.core
+        sessions, refused = len(core.sessions), 0
+        if isinstance(core.writing, NotServing):
+            refused = core.writing.refused
+        core.serve(writing, leader)
+        log.info(
+            "serving from zxid 0x%x on, with %d sessions; %d connections were refused meanwhile",
+            self.last_zxid,
+            sessions,
+            refused,
+        )
 
     def stop_serving(self) -> None:
         self._leader = self._forwarding = None

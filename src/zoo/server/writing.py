@@ -174,11 +174,24 @@ class ReadOnly:
 
 
 class NotServing:
-    """No part in the ensemble: no client is admitted, so nothing can be asked for."""
+    """No part in the ensemble: no client is admitted, so nothing can be asked for.
+
+    `refused` counts who has tried. The log names the first of them alone: clients come again and
+    again, and all at once.
+    """
 
     decides = False
     takes = CLIENT_WRITES
     plain_writes: Mapping[int, Take] = MappingProxyType({})
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    def refuse(self, connection: ClientConnection) -> None:
+        if not self.refused:
+            log.info("%s: refused, as all clients are: this server has no leader", connection.peer)
+        self.refused += 1
+        connection.abort()
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         raise AssertionError(f"{connection} asks for operation {op} while nothing is served")

@@ -146,6 +146,7 @@ class LearnerHandler:
         self._sync_end = 0  # the end of the history that NEWLEADER stands behind
         self._slow_zxid = 0  # a proposal that must be acknowledged within the sync limit
         self._slow_since = 0
+        self._promised_ms = 0
         self._context = master.context
         self._max_unsent = master.context.settings.max_unsent
         self._max_data = master.context.settings.max_data
@@ -271,6 +272,7 @@ class LearnerHandler:
             raise ProtocolViolation("ACKEPOCH without an epoch")
         (current,) = _INT.unpack_from(packet.data)
         self.last_zxid = packet.zxid
+        self._promised_ms = self._context.now_ms
         self.phase = HandlerPhase.READY
         self.master.promised(self, current)
 
@@ -335,7 +337,9 @@ class LearnerHandler:
     def up_to_date(self) -> None:
         """The leader is established and the learner in step: it may serve."""
         self.phase = HandlerPhase.BROADCAST
-        self.heard_ms = self._context.now_ms
+        self.heard_ms = now = self._context.now_ms
+        text = "%s is in step, %d bytes and %d ms after it promised to follow"
+        log.info(text, self.name, self._stream.streamed, now - self._promised_ms)
         self.send(bare(PacketType.UPTODATE, -1))
 
     # --- broadcast

@@ -29,6 +29,8 @@ class LearnerStream:
         self._on_end: Callable[[], None] = _nothing
         self._behind: list[bytes] = []
         self.queued = 0
+        self.streamed = 0
+        """Bytes of the last stream."""
         self.is_streaming = False
 
     @property
@@ -55,6 +57,7 @@ class LearnerStream:
         """
         assert self._pieces is None, "a stream within a stream"
         self._pieces = pieces
+        self.streamed = 0
         self.is_streaming = True
         self._on_step = on_step or _nothing
         self._on_end = on_end or _nothing
@@ -86,6 +89,7 @@ class LearnerStream:
                 self._end()
                 return
             link.send(piece)
+            self.streamed += len(piece)
 
     def _end(self) -> None:
         self._pieces = None

@@ -15,7 +15,6 @@ link in the order of the questions, so one queue of who asked tells whom they ar
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -28,8 +27,6 @@ from zoo.zab.packet_runs import proposals
 from zoo.zab.packets import PacketType
 from zoo.zab.request_runs import each_request
 from zoo.zab.snapshot_turns import SnapshotTurns
-
-log = logging.getLogger(__name__)
 
 MAX_OBSERVERS = 1000
 """Links at a time."""
@@ -155,7 +152,6 @@ class ObserverMaster:
         self.observers = (*self.observers, handler)
 
     def in_step(self, handler: LearnerHandler) -> None:
-        log.info("%s is in step, fed by this server", handler.name)
         handler.up_to_date()
 
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:

@@ -310,7 +310,7 @@ class Peer:
         decision = election.decision
         if decision is None:
             return
-        log.info("%d is %s, leader %d", self.my_id, decision.state.name, decision.vote.leader)
+        log.debug("%d is %s, leader %d", self.my_id, decision.state.name, decision.vote.leader)
         if decision.state is ServerState.LEADING:
             self.become_leading()
         elif decision.state is ServerState.FOLLOWING:
