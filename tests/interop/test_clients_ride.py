@@ -14,8 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from kazoo.client import KazooClient, KazooState
-from kazoo.exceptions import ConnectionClosedError, ConnectionLoss, NodeExistsError
+from kazoo.client import KazooClient, KazooState, KeeperState
+from kazoo.exceptions import (
+    ConnectionClosedError,
+    ConnectionLoss,
+    NodeExistsError,
+    NotReadOnlyCallError,
+)
 
 from tests.interop import harness
 from tests.interop import session as s
@@ -189,6 +194,36 @@ def test_a_client_rides_through(kinds: Sequence[str], client: str, tmp_path: Pat
     finally:
         if ride is not None:
             ride.end()
+        ensemble.kill()
+
+
+def test_a_client_can_read_at_a_member_that_is_cut_off(tmp_path: Path) -> None:
+    """A new one: a session of the ensemble is refused there, as in ZooKeeper."""
+    ensemble = Ensemble(tmp_path, ("zoo",) * 3, **{"readonlymode.enabled": "true"})
+    client = None
+    try:
+        ensemble.start()
+        ensemble.settled()
+        session = s.Session(ensemble[3].port)
+        session.create(b"/there", b"before")
+        session.close()
+        for sid in (1, 2):
+            ensemble[sid].kill()
+        wait_until(lambda: ensemble.mode(3) == "read-only", 20, "it serves reads alone")
+        client = KazooClient(hosts=ensemble.addresses(), timeout=_TIMEOUT_S, read_only=True)
+        client.start(timeout=_TIMEOUT_S)
+        assert client.client_state == KeeperState.CONNECTED_RO
+        assert client.get("/there")[0] == b"before"
+        with pytest.raises(NotReadOnlyCallError):
+            client.set("/there", b"never")
+        ensemble.start(1, 2)
+        wait_until(lambda: client.client_state == KeeperState.CONNECTED, 30, "it may write again")
+        client.set("/there", b"after")
+        assert client.get("/there")[0] == b"after"
+    finally:
+        if client is not None:
+            client.stop()
+            client.close()
         ensemble.kill()
 
 
