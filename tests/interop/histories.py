@@ -9,7 +9,9 @@ search, since each answer brings the zxid of the write that it is or shows:
 - a write that was answered before another one was begun has the smaller zxid;
 - a read shows a value that was written, as it was written, and not before it was written;
 - a session never sees an older state after a newer one, on whatever znode and server;
-- a read after a `sync` shows at least what anybody was told before the sync began.
+- a read after a `sync` shows at least what anybody was told before the sync began. ZooKeeper has
+  one exception: a leader that was replaced and has not noticed yet answers a sync as if it led.
+  Then the answer is of an older epoch than what it lacks; `deposed_syncs` lists those.
 """
 
 from __future__ import annotations
@@ -166,6 +168,18 @@ def sessions_go_forward(ops: Sequence[Op], writes: dict[bytes, Writes]) -> Itera
 
 
 def syncs_see_all(ops: Sequence[Op], writes: dict[bytes, Writes]) -> Iterator[str]:
+    for op, newest in _stale_syncs(ops):
+        if op.zxid >> 32 == newest.zxid >> 32:
+            yield f"synced, yet older than {newest}: {op}"
+
+
+def deposed_syncs(ops: Sequence[Op]) -> list[Op]:
+    """Reads whose sync was answered by a leader that was none any more."""
+    return [op for op, newest in _stale_syncs(ops) if op.zxid >> 32 < newest.zxid >> 32]
+
+
+def _stale_syncs(ops: Sequence[Op]) -> Iterator[tuple[Op, Op]]:
+    """Synced reads that are older than what somebody was told before the sync: both."""
     by_key: dict[bytes, list[Op]] = defaultdict(list)
     for op in ops:
         if op.answered and not op.refused:
@@ -179,7 +193,7 @@ def syncs_see_all(ops: Sequence[Op], writes: dict[bytes, Writes]) -> Iterator[st
                 newest = max(newest, ends[done], key=_mzxid)
                 done += 1
             if done and op.mzxid < newest.mzxid:
-                yield f"synced, yet older than {newest}: {op}"
+                yield op, newest
 
 
 def _began(op: Op | Write) -> float:

@@ -23,7 +23,7 @@ import pytest
 
 from tests.interop.ensemble import Ensemble
 from tests.interop.harness import repo_root, wait_out, wait_until
-from tests.interop.histories import violations
+from tests.interop.histories import deposed_syncs, violations
 from tests.interop.partitions import Network
 from tests.interop.recorder import KEYS, Recorder, look, make_registers
 from tests.interop.rider import synced
@@ -226,7 +226,8 @@ class Trial:
         connections = sum(client.connections for client in self.clients)
         return (
             f"{len(history)} calls checked, {writes} writes acknowledged, {unknown} unknown,"
-            f" {connections} connections, no session lost"
+            f" {connections} connections, no session lost, {len(deposed_syncs(history))} syncs"
+            " answered by a leader that was none any more"
         )
 
 

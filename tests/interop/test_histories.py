@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.histories import INITIAL, Op, violations
+from tests.interop.histories import INITIAL, Op, deposed_syncs, violations
 
 KEYS = (b"/a", b"/b")
 A, B = KEYS
@@ -182,6 +182,18 @@ BROKEN: dict[str, tuple[str, History]] = {
 def test_what_cannot_be_is_named(name: str) -> None:
     check, history = BROKEN[name]
     assert check in {sentence.split(":")[0] for sentence in violations(history)}
+
+
+def test_a_deposed_leader_may_answer_a_sync_once_and_is_counted() -> None:
+    epoch = 1 << 32
+    newer = put(2, epoch + 1, 2, session=1)
+    stale = got(3, FIRST, session=2, synced=True)
+    assert violations([FIRST, newer, stale]) == []
+    assert deposed_syncs([FIRST, newer, stale]) == [stale]
+    # it has heard of the new epoch: no excuse
+    knowing = stale._replace(zxid=epoch + 1)
+    assert violations([FIRST, newer, knowing]) != []
+    assert deposed_syncs([FIRST, newer, knowing]) == []
 
 
 def test_what_may_be_is_not_named() -> None:
