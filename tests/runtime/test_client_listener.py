@@ -81,7 +81,7 @@ def test_lone_reads_of_a_client_that_does_not_take_their_replies(server: InThrea
     while not connection.out_size:
         client.send(client.request(GET_DATA, get_body("/a")))
         sent += 1
-        wait_for(lambda: connection.stats.packets_received > sent, "it is read")
+        wait_for(lambda sent=sent: connection.stats.packets_received > sent, "it is read")
     for _ in range(sent):
         assert data in client.reply()[3]
     wait_for(lambda: not connection.out_size, "all is sent")
