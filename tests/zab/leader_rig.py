@@ -8,6 +8,7 @@ from typing import Any
 from zoo.jute.quorum_records import LearnerInfo
 from zoo.jute.records import Id
 from zoo.jute.schema import encode
+from zoo.zab.configurations import fixed
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.history import History
 from zoo.zab.leader import Leader, Phase
@@ -143,8 +144,8 @@ class FakePeer:
         self.my_id = 1
         self.settings = Settings(tick_ms=TICK_MS, max_unsent=max_unsent)
         self.quorum = quorum or Majority(voters)
-        self.config = CONFIG
         self.config_version = 7
+        self.configurations = fixed(self.quorum, CONFIG)
         self.replica: Any = FakeReplica()
         self.history = History(floor)
         self.replica.last_zxid = floor
@@ -164,6 +165,10 @@ class FakePeer:
 
     def established(self, epoch: int) -> None:
         self.epoch = epoch
+
+    def go_to(self, leader: int, reason: str) -> None:
+        self.goes_to = leader
+        self.look(reason)
 
     def look(self, reason: str) -> None:
         assert self.looked is None, f"looks twice: {self.looked}, {reason}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo.errors import ProtocolViolation
 from zoo.jute.records import Id
+from zoo.zab.configurations import fixed
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.follower import Follower
 from zoo.zab.history import History
@@ -146,6 +147,9 @@ class FakeReplica:
     def synced(self) -> None:
         self.answers.append(("synced",))
 
+    def configured(self, text: bytes, version: int) -> None:
+        self.answers.append(("configured", text, version))
+
 
 class FakePeer:
     """The context of one learner whose server is 2, with a log of `entries`."""
@@ -155,8 +159,8 @@ class FakePeer:
         self.my_id = 2
         self.settings = Settings(tick_ms=100)
         self.quorum: QuorumVerifier = Majority([1, 2, 3])
-        self.config = b"version=0"
         self.config_version = 0
+        self.configurations = fixed(self.quorum, b"version=0")
         self.epochs = epochs or Epochs(last >> 32, last >> 32)
         self.log = LogQueue(last)
         self.history = History()
@@ -170,6 +174,7 @@ class FakePeer:
         self.truncatable = True
         self.disk: list[Ready] = []
         self.looked: str | None = None
+        self.goes_to: int | None = None
         self.epoch: int | None = None
         self.role: Learner | None = None
 
@@ -180,6 +185,10 @@ class FakePeer:
 
     def established(self, epoch: int) -> None:
         self.epoch = epoch
+
+    def go_to(self, leader: int, reason: str) -> None:
+        self.goes_to = leader
+        self.look(reason)
 
     def look(self, reason: str) -> None:
         assert self.looked is None, "looks twice"

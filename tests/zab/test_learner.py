@@ -148,7 +148,7 @@ def test_newleader_is_acknowledged_when_history_then_epoch_are_durable() -> None
     rig.peer.carry_out()
     assert rig.said() == [Packet(PacketType.ACK, 5 << 32)]
     assert rig.peer.epochs.current == 5
-    assert rig.role.new_config == b"servers"
+    assert rig.role.new_config is None  # where no configuration changes, none is read
 
 
 def test_the_current_epoch_is_written_anew_in_an_epoch_that_goes_on() -> None:

@@ -6,8 +6,10 @@ from random import Random
 
 import pytest
 
+from tests.zab.configured import listing
 from tests.zab.learner_rig import FakeReplica
 from zoo.errors import ProtocolViolation
+from zoo.zab.configurations import Configurations
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.history import History
 from zoo.zab.leader import Leader
@@ -23,7 +25,12 @@ from zoo.zab.vote import ServerState, Vote
 LAST = 4 << 32 | 7
 
 
-def make(my_id: int = 1, voters: int = 3, observers: int = 0) -> Peer:
+def make(
+    my_id: int = 1,
+    voters: int = 3,
+    observers: int = 0,
+    configurations: Configurations | None = None,
+) -> Peer:
     quorum = Majority(range(1, voters + 1), range(voters + 1, voters + observers + 1))
     replica = FakeReplica()
     replica.last_zxid = LAST
@@ -36,6 +43,7 @@ def make(my_id: int = 1, voters: int = 3, observers: int = 0) -> Peer:
         history=History(LAST),
         epochs=Epochs(5, 4),
         settings=Settings(tick_ms=100),
+        configurations=configurations,
     )
 
 
@@ -203,9 +211,9 @@ def test_nonsense_in_the_mesh_is_the_meshs_to_drop() -> None:
 
 
 def test_a_new_configuration_is_gone_by_from_the_next_input_on() -> None:
-    peer = make()
+    peer = make(configurations=Configurations(listing(1, 2, 3), is_enabled=True))
     peer.start(10)
-    peer.reconfigure(Majority([1], version=9), b"version=9")
+    peer.configurations.activate(listing(1, version=9))
     assert peer.config_version == 9
     peer.tick(10_000)
     assert peer.election.quorum is peer.quorum

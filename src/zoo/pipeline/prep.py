@@ -15,6 +15,7 @@ request's bytes or the parts of a multi.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, Protocol
@@ -34,10 +35,13 @@ from zoo.jute.schema import decode, encode
 from zoo.jute.txn_records import Txn
 from zoo.pipeline.multi import ERROR_BODY, MULTI_END, MULTI_HEADER, parse_multi
 from zoo.pipeline.proposal import CloseSession, OpenSession, Proposal
+from zoo.pipeline.reconfig import Policy, Reconfigurable, next_configuration
 from zoo.pipeline.replies import reply_frame
 from zoo.pipeline.writes import Done, Requester, Writes
 from zoo.tree.acl import OPEN_ACL_BYTES
 from zoo.tree.record import DIGEST_VERSION, LENGTH, NULL_BLOB
+
+log = logging.getLogger(__name__)
 
 TXN_HEADER = Struct(">qiqqi")  # session, cxid, zxid, time in ms, type
 TXN_DIGEST = Struct(">iq")  # version, value
@@ -75,6 +79,9 @@ class Prep:
         self.view = writes.view
         self.tree = writes.view.tree
         self.wall_ms = 0
+        self.policy = Policy()
+        self.leader: Reconfigurable | None = None
+        """Who orders changes of the configuration, too; only where there is an ensemble."""
 
     def prepare(self, origin: Requester, cxid: int, op: int, payload: bytes) -> Proposal:
         """Prepare a client's write. Raises JuteError where a lone request cannot be decoded: no
@@ -148,8 +155,24 @@ class Prep:
         return self.writes.set_acl(origin, zxid, request.path, request.acl, request.version)
 
     def _reconfig(self, origin: Requester, cxid: int, payload: bytes) -> Proposal:
-        decode(ReconfigRequest, payload)  # whoever sends rubbish is told that first
-        return self._refuse(origin, cxid, self.order.next_zxid(), Code.RECONFIGDISABLED)
+        request = decode(ReconfigRequest, payload)  # whoever sends rubbish is told that first
+        zxid = self.order.next_zxid()
+        leader, policy, writes = self.leader, self.policy, self.writes
+        try:
+            if not policy.is_enabled:
+                raise KeeperError(Code.RECONFIGDISABLED)
+            writes.check_session(origin)
+            if leader is None:
+                raise KeeperError(Code.UNIMPLEMENTED)
+            new = next_configuration(leader, policy, request, zxid)
+            done = writes.reconfigure(origin, zxid, self.wall_ms, new.text)
+        except KeeperError as refusal:
+            return self._refuse(origin, cxid, zxid, refusal.code)
+        log.info("reconfig by session 0x%x: %s", origin.session_id, new.text.decode().split())
+        entry, digest = self._entry(origin.session_id, cxid, zxid, done.type, done.body)
+        leader.propose_configuration(zxid, entry, new)
+        reply = reply_frame(cxid, zxid, 0, done.reply)
+        return Proposal(zxid, done.edits, reply, origin, digest)
 
     # --- multi
 
@@ -261,12 +284,19 @@ class Prep:
 
     def _log(self, session_id: int, cxid: int, zxid: int, kind: int, body: bytes) -> int:
         """Send the transaction on its way; returns the digest that the tree has after it."""
+        entry, digest = self._entry(session_id, cxid, zxid, kind, body)
+        self.order.propose(zxid, entry)
+        return digest
+
+    def _entry(
+        self, session_id: int, cxid: int, zxid: int, kind: int, body: bytes
+    ) -> tuple[bytes, int]:
+        """The transaction, and the digest that the tree has after it."""
         entry = pack_txn_header(session_id, cxid, zxid, self.wall_ms, kind) + body
         digest = self.view.digest
         if self.view.digest_enabled:
             entry += TXN_DIGEST.pack(DIGEST_VERSION, digest)
-        self.order.propose(zxid, entry)
-        return digest
+        return entry, digest
 
     def _refuse(self, origin: Requester | None, cxid: int, zxid: int, code: int) -> Proposal:
         session_id = 0 if origin is None else origin.session_id

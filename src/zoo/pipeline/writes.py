@@ -23,7 +23,7 @@ from zoo.paths import invalid_reason
 from zoo.session.tracker import Session
 from zoo.tree import changes, quota
 from zoo.tree.acl import OPEN_ACL, OPEN_ACL_BYTES, Acl, Identity
-from zoo.tree.data_tree import SPECIAL_PATHS
+from zoo.tree.data_tree import CONFIG_NODE, SPECIAL_PATHS
 from zoo.tree.outstanding import Edit, Outstanding
 from zoo.tree.record import (
     LENGTH,
@@ -132,7 +132,7 @@ class Writes:
         expected: int,
     ) -> Done:
         if requester.session.closing or requester.session.owner is not requester:
-            self._check_session(requester)
+            self.check_session(requester)
         view = self.view
         record = view.get(path)
         # A path that exists is valid but for the empty one, which no table has; so validation can
@@ -152,6 +152,15 @@ class Writes:
         body = pack_int(len(path)) + path + blob + pack_int(version)
         return Done(Op.setData, body, (edit,), self.tree.shown_stat(edit[2]))
 
+    def reconfigure(self, requester: Requester, zxid: int, time: int, text: bytes) -> Done:
+        """Show another configuration; its znode is read-only for all but the administrator."""
+        view = self.view
+        self._check_acl(requester, view.acl(CONFIG_NODE), Perms.WRITE, CONFIG_NODE)
+        blob = pack_int(len(text)) + text
+        edit = changes.set_data(view, CONFIG_NODE, blob, -1, zxid, time)
+        body = pack_int(len(CONFIG_NODE)) + CONFIG_NODE + blob + pack_int(-1)
+        return Done(Op.reconfig, body, (edit,), blob + self.tree.shown_stat(edit[2]))
+
     def create(
         self,
         requester: Requester,
@@ -169,7 +178,7 @@ class Writes:
         if mode is None or mode.needs_ttl or op == _CREATE_TTL:
             self._check_mode(op, flags, ttl)
         if requester.session.closing or requester.session.owner is not requester:
-            self._check_session(requester)
+            self.check_session(requester)
         assert mode is not None
         slash = path.rfind(b"/")
         if slash < 0 or b"\0" in path:
@@ -222,7 +231,7 @@ class Writes:
         return Done(op, body, (edit,), reply)
 
     def delete(self, requester: Requester, zxid: int, path: bytes, expected: int) -> Done:
-        self._check_session(requester)
+        self.check_session(requester)
         parent = self._parent(path)
         view = self.view
         if view.get(parent) is None:
@@ -256,7 +265,7 @@ class Writes:
     def set_acl(
         self, requester: Requester, zxid: int, path: bytes, acl: Sequence[ACL], expected: int
     ) -> Done:
-        self._check_session(requester)
+        self.check_session(requester)
         self._check_path(path)
         fixed = self.access.fixup(requester, acl)
         record = self.view.get(path)
@@ -271,7 +280,7 @@ class Writes:
         return Done(Op.setACL, body, (edit,), self.tree.shown_stat(edit[2]))
 
     def check(self, requester: Requester, path: bytes, expected: int) -> Done:
-        self._check_session(requester)
+        self.check_session(requester)
         self._check_path(path)
         record = self.view.get(path)
         if record is None:
@@ -292,7 +301,7 @@ class Writes:
 
     # --- the checks
 
-    def _check_session(self, requester: Requester) -> None:
+    def check_session(self, requester: Requester) -> None:
         session = requester.session
         if session.closing:
             raise KeeperError(Code.SESSIONEXPIRED)

@@ -21,7 +21,7 @@ from threading import Thread
 
 from zoo.persistence.storage import Storage
 from zoo.persistence.txn_log import encode_entries
-from zoo.zab.carry_out import Carrier
+from zoo.zab.carry_out import Carrier, ConfigurationFiles
 from zoo.zab.ready import Ready
 
 log = logging.getLogger(__name__)
@@ -32,13 +32,13 @@ class LogDisk:
     before, in the thread that hands them over, which holds the interpreter lock anyway.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, configurations: ConfigurationFiles | None = None) -> None:
         self.eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.busy = False
         self.last_ms = 0.0
         self._submitted = 0.0
         self._storage = storage
-        self._carrier = Carrier(storage, log.warning)
+        self._carrier = Carrier(storage, log.warning, configurations)
         self._kick = os.eventfd(0, os.EFD_CLOEXEC)
         self._batch: tuple[bytes | None, Ready] | None = (
             None  # written before a kick, read after it
@@ -123,6 +123,7 @@ def _is_plain(ready: Ready) -> bool:
         and ready.truncate is None
         and ready.install is None
         and ready.current_epoch is None
+        and ready.configured is None
     )
 
 

@@ -192,6 +192,10 @@ class Member:
         self.core.replace_state(tree, sessions)
         self._show_configuration()
 
+    def configured(self, text: bytes, version: int) -> None:
+        self._configuration = text, version
+        self._show_configuration()
+
     def _show_configuration(self) -> None:
         """Put the configuration where getConfig reads it, as ZooKeeper does: outside of any
         transaction, so its Stat says version -1.
@@ -278,6 +282,7 @@ class Member:
         self._led_since_ms = core.now_ms
         self._sizes = _NO_SIZES
         self._admit(Deciding(core), leader)
+        core.prep.leader = leader
         core.mode = "leader"
 
     def start_learning(self, learner: Learning) -> None:
@@ -303,6 +308,7 @@ class Member:
 
     def stop_serving(self) -> None:
         self._leader = self._forwarding = None
+        self.core.prep.leader = None
         self.core.stop_serving()
 
     # --- Replica: state as a whole

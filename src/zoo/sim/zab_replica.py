@@ -184,6 +184,9 @@ class ZabReplica:
     def synced(self) -> None:
         self._watcher.was_synced()
 
+    def configured(self, text: bytes, version: int) -> None:
+        """Nobody reads it here."""
+
 
 class ZabInstall:
     """A state that is being received."""

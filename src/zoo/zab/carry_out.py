@@ -9,19 +9,36 @@ so after `sync`. A snapshot that is being installed may take many Readies; the c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from zoo.persistence.epochs import write_accepted_epoch, write_current_epoch
 from zoo.persistence.installing import Installation
 from zoo.persistence.storage import Storage
 from zoo.persistence.truncation import truncation_steps
 from zoo.persistence.txn_log import encode_entries
-from zoo.zab.ready import Install, Ready
+from zoo.zab.ready import Configured, Install, Ready
+
+
+class ConfigurationFiles(Protocol):
+    """Where configurations are kept, beside the history."""
+
+    def steps(self, configured: Configured) -> Iterator[str]:
+        """Make them durable; yields after each step behind which a server may end."""
+        ...
 
 
 class Carrier:
-    """`warn` gets one line per oddity survived."""
+    """`warn` gets one line per oddity survived. Without `configurations` there are no changes of
+    configuration.
+    """
 
-    def __init__(self, storage: Storage, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        warn: Callable[[str], None],
+        configurations: ConfigurationFiles | None = None,
+    ) -> None:
+        self._configurations = configurations
         self._storage = storage
         self._warn = warn
         self._installation: Installation | None = None
@@ -41,6 +58,9 @@ class Carrier:
     def steps(self, ready: Ready) -> Iterator[str]:
         """Take one step each time; yields what it was. A server may end before and after each."""
         storage = self._storage
+        if ready.configured is not None:
+            assert self._configurations is not None, "no place for a changed configuration"
+            yield from self._configurations.steps(ready.configured)
         if ready.accepted_epoch is not None:
             write_accepted_epoch(storage, ready.accepted_epoch)
             yield f"acceptedEpoch {ready.accepted_epoch}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from zoo.zab.configurations import Configurations
     from zoo.zab.history import History
     from zoo.zab.link import PeerLink
     from zoo.zab.log_queue import LogQueue
@@ -40,9 +41,10 @@ class Context(Protocol):
     my_id: int
     settings: Settings
     quorum: QuorumVerifier
-    config: bytes
-    """The configuration as NEWLEADER and notifications carry it: its text, version line last."""
+    """Who decides now: of the configuration that holds, and of one that may come to hold."""
     config_version: int
+    """Of the configuration that holds."""
+    configurations: Configurations
     epochs: Epochs
     log: LogQueue
     history: History
@@ -52,6 +54,10 @@ class Context(Protocol):
 
     def look(self, reason: str) -> None:
         """Leave the role and elect anew; `reason` goes to the log. The role is stopped by this."""
+        ...
+
+    def go_to(self, leader: int, reason: str) -> None:
+        """Leave the role for this leader, which may be ourselves, without an election."""
         ...
 
 

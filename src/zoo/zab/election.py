@@ -165,6 +165,15 @@ class Election:
             if self.state is LOOKING and now_ms - heard_at < self.settings.min_interval_ms:
                 self._heard_looking(sid, heard, now_ms)
 
+    def settle(self, leader: int, zxid: int, peer_epoch: int) -> None:
+        """Take this leader without an election: a change of the configuration has named it."""
+        self._settled.clear()
+        self._supporters.clear()
+        self._deserters.clear()
+        self._early.clear()
+        vote = Vote(leader, zxid, self.round, peer_epoch, self.config_version)
+        self._decide(vote, list(self.quorum.voters))
+
     def received(self, sid: int, data: bytes, now_ms: int) -> None:
         """A message from the mesh. Raises ProtocolViolation: drop that link."""
         self.notification(sid, parse_notification(data), now_ms)
@@ -382,7 +391,8 @@ class Election:
         if vote.leader == self.my_id:
             self.state = LEADING
         else:
-            self.state = FOLLOWING if self.is_voter else OBSERVING
+            # Who is no member, as before it is made one, follows without a vote.
+            self.state = OBSERVING if self.my_id in self.quorum.observers else FOLLOWING
         # The clock is not set back when we join a leader of an earlier round: our messages of the
         # rounds between may still be on their way.
         self.round = max(self.round, vote.election_epoch)

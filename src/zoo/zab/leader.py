@@ -16,6 +16,9 @@ BROADCAST: with a quorum of those the history is committed. The leader applies w
 starts the service and lets the learners start (UPTODATE). Half a tick after half a tick it pings,
 drops who is silent, and steps down when those left are no quorum. Learners that come later take the
 same steps, one by one.
+
+RETIRING: a change of the configuration was committed, by which another server leads. All have been
+told and leave by themselves; once that server has, or after a while, we go to it, too.
 """
 
 from __future__ import annotations
@@ -37,12 +40,15 @@ log = logging.getLogger(__name__)
 
 MAX_LEARNERS = 1000
 """Links at a time."""
+RETIRING_MS = 500
+"""How long a leader waits for the next one to leave it, at most."""
 
 
 class Phase(Enum):
     DISCOVERY = "discovery"
     SYNCHRONIZATION = "synchronization"
     BROADCAST = "broadcast"
+    RETIRING = "retiring"
     STOPPED = "stopped"
 
 
@@ -64,7 +70,7 @@ class Leader:
         self.service = context.replica
         self.phase = Phase.DISCOVERY
         self.epoch = context.epochs.accepted + 1
-        self.broadcast = Broadcast(context, self.epoch)
+        self.broadcast = Broadcast(context, self.epoch, self._retire)
         self.handlers: dict[LearnerHandler, None] = {}
         self._summary = (context.epochs.current, context.history.last_zxid)
         self._come: dict[int, None] = {context.my_id: None}
@@ -77,6 +83,7 @@ class Leader:
         self._next_ping = context.now_ms + self._half_tick
         self._is_whole_tick = False
         self._deadline = 0
+        self._successor: int | None = None
         self._set_deadline()
         self._decide_epoch()  # a lone voter needs nobody else
 
@@ -85,6 +92,14 @@ class Leader:
     @property
     def proposed(self) -> int:
         return self.broadcast.proposed
+
+    @property
+    def announced(self) -> bytes:
+        """The configuration that NEWLEADER carries: what a quorum is about to agree to, and then
+        what holds. A change under way behind it says so itself, as a proposal.
+        """
+        known = self.context.configurations
+        return (known.committed if self.phase is Phase.BROADCAST else known.seen).text
 
     @property
     def history_end(self) -> int:
@@ -97,6 +112,8 @@ class Leader:
         """When `tick` has something to do, in ms."""
         if self.phase is Phase.BROADCAST:
             return self._next_ping
+        if self.phase is Phase.RETIRING:
+            return self._deadline
         return min(self._next_ping, self._deadline + 1)
 
     @property
@@ -107,7 +124,8 @@ class Leader:
 
     def learner_link(self, link: PeerLink) -> None:
         """A learner, or whoever it is, has connected."""
-        if self.phase is Phase.STOPPED or len(self.handlers) >= MAX_LEARNERS:
+        is_over = self.phase in (Phase.STOPPED, Phase.RETIRING)
+        if is_over or len(self.handlers) >= MAX_LEARNERS:
             link.close("no more learners are taken")
             return
         self.handlers[LearnerHandler(self, link)] = None
@@ -120,6 +138,7 @@ class Leader:
         self._snapshots.gone(handler)
         if self.phase is Phase.BROADCAST and handler.phase is HandlerPhase.BROADCAST:
             self.context.replica.learner_gone(handler)
+        self._go_if_all_went()
 
     # --- discovery
 
@@ -146,7 +165,7 @@ class Leader:
     def _decide_epoch(self) -> None:
         if self.context.quorum.contains_quorum(self._come):
             self._is_decided = True
-            self.broadcast = Broadcast(self.context, self.epoch)
+            self.broadcast = Broadcast(self.context, self.epoch, self._retire)
             self.context.log.accept_epoch(self.epoch)
 
     def _offer_epoch(self) -> None:
@@ -196,6 +215,7 @@ class Leader:
         log.info("epoch %d is promised by servers %s", self.epoch, [*self._promised])
         self.phase = Phase.SYNCHRONIZATION
         self._set_deadline()
+        self.context.configurations.establish(self.epoch)
         self.context.log.set_current_epoch(self.epoch)
         for handler in [*self.handlers]:
             if handler.phase is HandlerPhase.READY:
@@ -213,11 +233,13 @@ class Leader:
 
     def in_step(self, handler: LearnerHandler) -> None:
         """ACK of NEWLEADER."""
-        if not handler.is_observer:
+        # An observer may be one that votes by the configuration which this epoch begins with.
+        is_voter = handler.sid in self.context.quorum.voters
+        if is_voter or not handler.is_observer:
             self.broadcast.acknowledged(handler.sid, handler.acked)
         if self.phase is Phase.BROADCAST:
             handler.up_to_date()
-        elif not handler.is_observer:
+        elif is_voter:
             self._has_history(handler.sid)
 
     def _has_history(self, sid: int) -> None:
@@ -235,12 +257,42 @@ class Leader:
         for zxid, entry in context.history.tail():
             context.replica.deliver(zxid, entry)
         context.history.commit_to(context.history.last_zxid)
+        known = context.configurations
+        leader = self.broadcast.designated(known.seen)
+        known.activate(known.seen)
         self.broadcast.open()
         self._peer.established(self.epoch)
         context.replica.start_leading(self.broadcast)
         for handler in [*self.handlers]:
             if handler.phase is HandlerPhase.IN_STEP:
                 handler.up_to_date()
+        if known.is_enabled and leader != context.my_id:
+            self._retire(None)  # nobody has been told whom to follow
+
+    # --- another leads
+
+    def _retire(self, leader: int | None) -> None:
+        """All that are with us have been told of a configuration by which we do not lead."""
+        log.info("the configuration has changed, another server is to lead: %s", leader or "any")
+        self.phase = Phase.RETIRING
+        self._successor = leader
+        self._deadline = self.context.now_ms + min(RETIRING_MS, self.context.settings.tick_ms)
+        self.context.replica.stop_serving()
+        for handler in [*self.handlers]:
+            handler.retire()
+        self._go_if_all_went()
+
+    def _go_if_all_went(self) -> None:
+        if self.phase is Phase.RETIRING:
+            left = [each.sid for each in self.handlers]
+            if self._successor not in left if self._successor is not None else not left:
+                self._go("it has been told")
+
+    def _go(self, reason: str) -> None:
+        if self._successor is None:
+            self.context.look(f"by the new configuration another server leads: {reason}")
+        else:
+            self.context.go_to(self._successor, f"by the new configuration it leads: {reason}")
 
     # --- broadcast
 
@@ -260,7 +312,7 @@ class Leader:
         if self.phase is Phase.DISCOVERY:
             if self._is_decided and not self._is_offered and context.epochs.accepted >= self.epoch:
                 self._offer_epoch()
-        elif self.phase is not Phase.STOPPED:
+        elif self.phase in (Phase.SYNCHRONIZATION, Phase.BROADCAST):
             self.broadcast.acknowledged(context.my_id, context.log.persisted)
             is_new = context.my_id not in self._in_step
             if is_new and context.epochs.current == self.epoch:
@@ -270,6 +322,9 @@ class Leader:
     def tick(self) -> None:
         now = self.context.now_ms
         if self.phase is Phase.STOPPED or now < self.next_due:
+            return
+        if self.phase is Phase.RETIRING:
+            self._go("time is up")
             return
         if now >= self._next_ping:
             self._excuse(now - self._next_ping)

@@ -6,6 +6,11 @@ it acknowledged, for ourselves the last one that our disk has. What a quorum has
 commits follow the order of the proposals it is enough to know up to where; and whatever arrives at
 once (a run of proposals, of ACKs, of commits) is handled at once, in bytes that all links share.
 
+A change of the configuration is committed by a quorum of the old and one of the new, and so is what
+is proposed behind it; what stands before it needs the old alone, as ever. Its commit says to
+everybody to go by it, and who leads on: this server, if it votes there at the same address, else
+the follower that has most. In that case nothing is committed here any more.
+
 An acknowledgement counts while its link lasts. A follower that comes back is cut back to what is
 committed and gets the rest anew, so what it said before may not be true any more.
 """
@@ -13,13 +18,15 @@ committed and gets the rest anew, so what it said before may not be true any mor
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from zoo.zab.configurations import Configuration, quorum_address
 from zoo.zab.context import Context
 from zoo.zab.packet_runs import commits, proposals
 from zoo.zab.packets import PacketType, bare, with_data
+from zoo.zab.quorum import QuorumVerifier
 from zoo.zxid import MAX_COUNTER
 
 EXHAUSTED = MAX_COUNTER - (1 << 20)
@@ -27,6 +34,7 @@ EXHAUSTED = MAX_COUNTER - (1 << 20)
 that may be proposed until then."""
 
 _VALIDITY = Struct(">q?")
+_DESIGNATED = Struct(">q")
 _NO_ZXID = -1
 
 
@@ -39,13 +47,27 @@ class Receiver(Protocol):
     def send(self, data: bytes) -> None: ...
 
 
+class _Change(NamedTuple):
+    """A change of configuration that is proposed. `old` decides about what stands before it."""
+
+    zxid: int
+    entry: bytes
+    configuration: Configuration
+    old: QuorumVerifier
+
+
 class Broadcast:
     """What an established leader does with transactions; the service knows it as `Leading`.
 
-    `proposed` is the zxid of the last proposal, counter 0 before the first.
+    `proposed` is the zxid of the last proposal, counter 0 before the first. `retire` is called when
+    another server is to lead.
     """
 
-    def __init__(self, context: Context, epoch: int) -> None:
+    def __init__(
+        self, context: Context, epoch: int, retire: Callable[[int], None] = lambda leader: None
+    ) -> None:
+        self._retire = retire
+        self._change: _Change | None = None
         self.proposed = epoch << 32
         self.followers: tuple[Receiver, ...] = ()
         self.observers: tuple[Receiver, ...] = ()
@@ -96,6 +118,30 @@ class Broadcast:
         if self.followers:
             self._send(self.followers, proposals(first, entries))
 
+    @property
+    def configuration(self) -> Configuration:
+        """The one that holds."""
+        return self._context.configurations.committed
+
+    @property
+    def is_changing(self) -> bool:
+        """A change of the configuration is proposed and not committed yet."""
+        return self._context.configurations.is_changing
+
+    def has_in_step(self, quorum: QuorumVerifier) -> bool:
+        """Whether those that vote in step with us, or follow without a vote, are a quorum."""
+        with_us = {each.sid: None for each in self.followers if each.sid in self._acked}
+        return quorum.contains_quorum([*with_us, self._context.my_id])
+
+    def propose_configuration(self, zxid: int, entry: bytes, configuration: Configuration) -> None:
+        """`propose` of a change of the configuration, which must be the only one under way."""
+        assert not self.is_changing, "two changes at a time"
+        context = self._context
+        old = context.quorum
+        context.configurations.see(configuration)
+        self._change = _Change(zxid, entry, configuration, old)
+        self.propose(zxid, entry)
+
     def sync(self, learner: Receiver) -> None:
         """Send SYNC to the learner once all that is proposed by now is committed."""
         self._answer(learner, bare(PacketType.SYNC, 0))
@@ -128,15 +174,51 @@ class Broadcast:
         self._acked[sid] = zxid
         if self.is_open and zxid > self._history.committed:
             reached = self._context.quorum.quorum_zxid(self._acked)
-            if reached > self._history.committed:
-                answers = self._answers
-                while answers and answers[0][0] < reached:  # nothing later may be ahead of them
-                    self._commit_to(answers[0][0])
-                self._commit_to(reached)
+            change = self._change
+            if change is not None:
+                before = min(change.old.quorum_zxid(self._acked), change.zxid - 1)
+                if reached >= change.zxid:
+                    self._commit_run(before)
+                    self._activate(change)
+                    self.acknowledged(sid, zxid)  # what follows needs the new quorum alone
+                    return
+                reached = max(reached, before)
+            self._commit_run(reached)
+
+    def _activate(self, change: _Change) -> None:
+        """Commit the change itself."""
+        self._change = None
+        context = self._context
+        leader = self.designated(change.configuration)
+        context.configurations.activate(change.configuration)
+        data = _DESIGNATED.pack(leader)
+        activate = with_data(PacketType.COMMITANDACTIVATE, change.zxid, data)
+        inform = with_data(PacketType.INFORMANDACTIVATE, change.zxid, data + change.entry)
+        self._send(self.followers, activate)
+        self._send(self.observers, inform)
+        self._committed(change.zxid)
+        if leader != context.my_id:
+            self.is_open = False
+            self._retire(leader)
+
+    def designated(self, new: Configuration) -> int:
+        """Who shall lead by the new configuration, which a quorum of it has acknowledged."""
+        me, old = self._context.my_id, self._context.configurations.committed
+        voters = new.quorum.voters
+        mine = quorum_address(new.ensemble.servers.get(me))
+        if me in voters and mine == quorum_address(old.ensemble.servers.get(me)):
+            return me
+        others = [sid for sid in voters if sid != me and sid in self._acked]
+        return max(others, key=lambda sid: (self._acked[sid], sid), default=me)
+
+    def _commit_run(self, reached: int) -> None:
+        if reached > self._history.committed:
+            answers = self._answers
+            while answers and answers[0][0] < reached:  # nothing later may be ahead of them
+                self._commit_to(answers[0][0])
+            self._commit_to(reached)
 
     def _commit_to(self, zxid: int) -> None:
-        # A change of configuration in here will end the run: COMMITANDACTIVATE,
-        # INFORMANDACTIVATE and other quorums from it on.
         history = self._history
         committed = history.committed
         first = max(committed, zxid >> 32 << 32) + 1
@@ -145,7 +227,10 @@ class Broadcast:
         if self.observers:
             for start, entries in history.runs(committed, zxid):
                 self._send(self.observers, proposals(start, entries, PacketType.INFORM))
-        history.commit_to(zxid)
+        self._committed(zxid)
+
+    def _committed(self, zxid: int) -> None:
+        self._history.commit_to(zxid)
         self._context.replica.commit_to(zxid)
         answers = self._answers
         while answers and answers[0][0] <= zxid:

@@ -24,6 +24,13 @@ from zoo.errors import ProtocolViolation
 from zoo.jute.quorum_records import LearnerInfo
 from zoo.jute.records import Id
 from zoo.jute.schema import encode
+from zoo.zab.configurations import (
+    Configuration,
+    carries_configuration,
+    changes_part,
+    configuration_in,
+    parse_configuration,
+)
 from zoo.zab.learner_log import LearnerLog
 from zoo.zab.learner_sync import StartOver, SyncContext, Synchronisation
 from zoo.zab.link import PeerLink
@@ -39,6 +46,7 @@ from zoo.zab.packets import (
 )
 from zoo.zab.request_runs import request_run
 from zoo.zab.sync_plan import NO_HISTORY
+from zoo.zxid import MAX_COUNTER
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +95,8 @@ class Learner:
         self.leader_sid = leader_sid
         self.phase = Phase.CONNECTING
         self.epoch = -1
-        self.new_config: bytes | None = None
-        """The configuration that NEWLEADER announced."""
+        self.new_config: Configuration | None = None
+        """The one that NEWLEADER announced, where configurations may change."""
         self.next_due: int | None = None
         self._began = self._heard = context.now_ms
         self._attempts = 0
@@ -315,7 +323,10 @@ class Learner:
         self._expect_in_sync(packet)
         if packet.zxid != self.epoch << 32 or self._awaits_current or self._is_in_epoch:
             raise ProtocolViolation(f"NEWLEADER with 0x{packet.zxid:x} in epoch {self.epoch}")
-        self.new_config = packet.data
+        known = self._context.configurations
+        if known.is_enabled and packet.data:
+            self.new_config = parse_configuration(packet.data)
+            known.see(self.new_config)
         self._context.log.set_current_epoch(self.epoch)
         self._awaits_current = True
         self._received.begin_acks()
@@ -324,11 +335,14 @@ class Learner:
         self._expect(packet, Phase.SYNCHRONIZATION)
         if not self._is_in_epoch:
             raise ProtocolViolation("UPTODATE before NEWLEADER is acknowledged")
+        goes = self._begin_configuration()
         self.phase = Phase.BROADCAST
         self._received.serve()
         self._send(bare(PacketType.ACK, self.epoch << 32))
         self._context.established(self.epoch)
         self._context.replica.start_learning(self)
+        if goes:
+            self._context.look("the leader's configuration gives this server or it another part")
 
     def _expect_in_sync(self, packet: Packet) -> None:
         """A way of synchronisation is chosen, or it is over."""
@@ -351,7 +365,43 @@ class Learner:
         """A new configuration, applied as a transaction; the data names the leader it wants."""
         if packet.data is None or len(packet.data) < _ACTIVATE.size:
             raise ProtocolViolation("COMMITANDACTIVATE without a leader")
-        self._commit(packet)
+        self._expect_in_sync(packet)
+        (leader,) = _ACTIVATE.unpack_from(packet.data)
+        entry = self._received.next_commit(packet.zxid)
+        goes = self._activate(entry, leader)
+        self._received.commit(packet.zxid)
+        if goes:
+            self._context.go_to(leader, "so says the new configuration")
+
+    def _begin_configuration(self) -> bool:
+        """UPTODATE makes the configuration that NEWLEADER announced hold; whether we must leave.
+
+        A Java leader announces one, too, that is proposed and not committed; that is to wait.
+        """
+        announced = self.new_config
+        if announced is None or (
+            announced.version > self._received.committed and announced.version & MAX_COUNTER
+        ):
+            return False
+        return self._make_hold(announced, None)
+
+    def _activate(self, entry: bytes | None, leader: int) -> bool:
+        """Go by the configuration that a committed transaction carries; whether we must leave."""
+        if not self._context.configurations.is_enabled or entry is None:
+            return False
+        if not carries_configuration(entry):
+            raise ProtocolViolation("COMMITANDACTIVATE of something else than a configuration")
+        return self._make_hold(configuration_in(entry), leader)
+
+    def _make_hold(self, new: Configuration, leader: int | None) -> bool:
+        known, my_id = self._context.configurations, self._context.my_id
+        old = known.committed
+        if not known.activate(new):
+            return leader is not None and leader != self.leader_sid
+        log.info("the configuration of version 0x%x holds now", new.version)
+        if my_id not in new.ensemble.servers:
+            log.warning("this server is no member any more: it follows without a vote; stop it")
+        return changes_part(old, new, my_id, self.leader_sid, leader)
 
     def _take_runs(self, data: bytes, pos: int) -> int:
         """Handle what can be handled many at a time; returns the position behind it."""

@@ -65,7 +65,13 @@ class HandlerPhase(IntEnum):
     """Has acknowledged NEWLEADER; waits for the leader to be established."""
     BROADCAST = 6
     """UPTODATE is sent."""
-    CLOSED = 7
+    LEAVING = 7
+    """Is to leave for another leader; what it still says does not matter."""
+    CLOSED = 8
+
+
+_PATIENT = (HandlerPhase.EPOCH, HandlerPhase.READY, HandlerPhase.IN_STEP, HandlerPhase.LEAVING)
+"""Who waits for us may be silent."""
 
 
 class Service(Protocol):
@@ -100,6 +106,11 @@ class LearnerMaster(Protocol):
     @property
     def history_end(self) -> int:
         """Up to where the history is what a learner must have before NEWLEADER."""
+        ...
+
+    @property
+    def announced(self) -> bytes:
+        """The configuration that NEWLEADER carries."""
         ...
 
     @property
@@ -187,7 +198,7 @@ class LearnerHandler:
                     self._acknowledged(zxid)
                     if pos == len(data):
                         return b""
-            while self.phase is not HandlerPhase.CLOSED:
+            while self.phase < HandlerPhase.LEAVING:
                 parsed = parse_packet(data, pos, self._max_data)
                 if parsed is None:
                     return data[pos:]
@@ -221,6 +232,13 @@ class LearnerHandler:
         else:
             self._leave()
             self.link.close()
+
+    def retire(self) -> None:
+        """The leader retires: the learner has been told, and will go by itself."""
+        if self.phase is HandlerPhase.BROADCAST:
+            self.phase = HandlerPhase.LEAVING
+        else:
+            self.close("another server is to lead")
 
     def _leave(self) -> None:
         if self.phase is HandlerPhase.CLOSED:
@@ -303,7 +321,8 @@ class LearnerHandler:
 
     def _begin(self, plan: SyncPlan, head: Iterator[bytes]) -> None:
         context, end = self._context, self.master.history_end
-        new_leader = with_data(PacketType.NEWLEADER, self.master.epoch << 32, context.config)
+        announced = self.master.announced
+        new_leader = with_data(PacketType.NEWLEADER, self.master.epoch << 32, announced)
         pieces = _sync_packets(head, context.history.runs(plan.after, end), new_leader)
         self.phase = HandlerPhase.SYNC
         self._sync_end = end
@@ -397,7 +416,7 @@ class LearnerHandler:
         limit. While it waits for us it may be silent.
         """
         settings, now = self._context.settings, self._context.now_ms
-        if self.phase in (HandlerPhase.EPOCH, HandlerPhase.READY, HandlerPhase.IN_STEP):
+        if self.phase in _PATIENT:
             return None
         serving = self.phase is HandlerPhase.BROADCAST
         limit = settings.tick_ms * (settings.sync_limit if serving else settings.init_limit)

@@ -8,6 +8,9 @@ transactions only.
 
 `base` is where the history was found to be the leader's: up to there proposals and commits are
 repetitions. (A Java leader that sends a snapshot repeats what it committed meanwhile.)
+
+A change of the configuration is seen before it is logged. As a leader proposes one only when the
+one before is committed, the second that comes makes the first hold.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 
 from zoo.errors import ProtocolViolation
+from zoo.zab.configurations import Configuration, carries_configuration, configuration_in
 from zoo.zab.context import Context
 from zoo.zab.history import follows
 
@@ -31,6 +35,8 @@ class LearnerLog:
         self._unacked: deque[int] = deque()
         self._acking = False
         self._serving = False
+        self._configurations = context.configurations
+        self._proposed: Configuration | None = None
 
     def found(self, base: int) -> None:
         """Log and history end at `base` now, and up to there they are the leader's."""
@@ -43,6 +49,8 @@ class LearnerLog:
             if zxid <= self.base:
                 return
             raise ProtocolViolation(f"0x{zxid:x} is proposed behind 0x{last:x}")
+        if self._configurations.is_enabled and carries_configuration(entry):
+            self._see(configuration_in(entry))
         self._log.append(zxid, entry)
         self._history.append(zxid, entry)
         self._uncommitted.append((zxid, entry))
@@ -66,7 +74,10 @@ class LearnerLog:
     def append_run(self, first: int, entries: list[bytes]) -> None:
         """`append` of several with contiguous zxids from `first` on."""
         last = first + len(entries) - 1
-        if not follows(first, self._log.appended) or first >> 32 != last >> 32:
+        is_plain = follows(first, self._log.appended) and first >> 32 == last >> 32
+        if is_plain and self._configurations.is_enabled:
+            is_plain = not any(map(carries_configuration, entries))
+        if not is_plain:
             for zxid, entry in enumerate(entries, first):
                 self.append(zxid, entry)
             return
@@ -90,6 +101,17 @@ class LearnerLog:
         deliver = self._replica.deliver
         for _ in range(count):
             deliver(*waiting.popleft())
+
+    def _see(self, configuration: Configuration) -> None:
+        if self._proposed is not None:
+            self._configurations.activate(self._proposed)
+        self._proposed = configuration
+        self._configurations.see(configuration)
+
+    def next_commit(self, zxid: int) -> bytes | None:
+        """The transaction that a commit of `zxid` will apply; None if that is a repetition."""
+        waiting = self._uncommitted
+        return waiting[0][1] if waiting and waiting[0][0] == zxid else None
 
     def begin_acks(self) -> None:
         """NEWLEADER: its ACK covers what is committed by now; the rest has an ACK each."""

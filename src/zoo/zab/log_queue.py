@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from zoo.zab.ready import Install, Ready
+from zoo.zab.ready import Configured, Install, Ready
 
-_ACCEPT, _TRUNCATE, _INSTALL, _APPEND, _CURRENT, _CLOSED = range(6)
+_CONFIGURE, _ACCEPT, _TRUNCATE, _INSTALL, _APPEND, _CURRENT, _CLOSED = range(7)
 
 
 class _Batch:
@@ -23,6 +23,7 @@ class _Batch:
 
     __slots__ = (
         "accepted_epoch",
+        "configured",
         "current_epoch",
         "entries",
         "first",
@@ -34,7 +35,8 @@ class _Batch:
     )
 
     def __init__(self, last: int) -> None:
-        self.stage = _ACCEPT
+        self.stage = _CONFIGURE
+        self.configured: Configured | None = None
         self.entries: list[bytes] = []
         self.first = self.last = last
         self.roll = False
@@ -53,6 +55,7 @@ class _Batch:
             self.truncate,
             self.install,
             self.current_epoch,
+            self.configured,
         )
 
 
@@ -92,6 +95,10 @@ class LogQueue:
             batch.first = first
         batch.entries += entries
         batch.last = self.appended = first + len(entries) - 1
+
+    def configure(self, configured: Configured) -> None:
+        """Keep these configurations, ahead of all that is queued from now on."""
+        self._batch(_CONFIGURE).configured = configured
 
     def accept_epoch(self, epoch: int) -> None:
         self._batch(_ACCEPT, alone=True).accepted_epoch = epoch

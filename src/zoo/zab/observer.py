@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from struct import Struct
 
 from zoo.errors import ProtocolViolation
 from zoo.zab.learner import CONNECT_MS, Learner, LearnerContext
 from zoo.zab.learner_runs import leading_entries
 from zoo.zab.packets import Packet, PacketType
 
-_LEADER_SIZE = 8
-"""Bytes before the transaction in INFORMANDACTIVATE: the leader that is suggested."""
+_LEADER = Struct(">q")
+"""What stands before the transaction in INFORMANDACTIVATE: the leader that is wanted."""
 
 PATIENCE_MS = CONNECT_MS // 2
 """For so long it asks the followers before it turns to the leader."""
@@ -60,18 +61,26 @@ class Observer(Learner):
         return end
 
     def _inform(self, packet: Packet) -> None:
-        self._take(packet, 0)
+        self._take(packet, packet.data)
 
     def _inform_and_activate(self, packet: Packet) -> None:
         """A new configuration, applied as a transaction."""
-        self._take(packet, _LEADER_SIZE)
-
-    def _take(self, packet: Packet, start: int) -> None:
+        if packet.data is None or len(packet.data) <= _LEADER.size:
+            raise ProtocolViolation("INFORMANDACTIVATE without a transaction")
+        (leader,) = _LEADER.unpack_from(packet.data)
+        entry = packet.data[_LEADER.size :]
         self._expect_in_sync(packet)
-        if packet.data is None or len(packet.data) <= start:
+        goes = packet.zxid > self._received.committed and self._activate(entry, leader)
+        self._take(packet, entry)
+        if goes:
+            self._context.go_to(leader, "so says the new configuration")
+
+    def _take(self, packet: Packet, entry: bytes | None) -> None:
+        self._expect_in_sync(packet)
+        if not entry:
             raise ProtocolViolation(f"INFORM 0x{packet.zxid:x} without a transaction")
         # An old leader proposes to observers too while it synchronises them, what it has
         # under way among it.
         if packet.zxid > self._context.log.appended:
-            self._received.append(packet.zxid, packet.data[start:])
+            self._received.append(packet.zxid, entry)
         self._received.commit(packet.zxid)

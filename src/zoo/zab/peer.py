@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zoo.errors import ProtocolViolation
+from zoo.zab.configurations import Configurations, fixed, parse_configuration
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.election import Election, ElectionSettings
 from zoo.zab.follower import Follower
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SHOWN = {"connecting": "discovery", "retiring": "broadcast"}
 MAX_JITTER_MS = 200
 """A server whose roles come to nothing waits up to so long before it looks again."""
 
@@ -70,20 +72,23 @@ class Peer:
         can_truncate: Callable[[int], bool] = lambda zxid: True,
         lacks_history: bool = False,
         feeds_observers: bool = False,
+        configurations: Configurations | None = None,
     ) -> None:
         assert log.appended == history.last_zxid, "log and history end differently"
         self.my_id = my_id
         self.settings = settings or Settings()
-        self.quorum = quorum
-        self.config = config
-        self.config_version = quorum.version
+        known = configurations or fixed(quorum, config)
+        self.configurations = known
+        known.store, known.changed = log.configure, self._configured
+        self.quorum = known.quorum
+        self.config_version = known.committed.version
         self.epochs = epochs
         self.log = log
         self.history = history
         self.replica = replica
         self.now_ms = 0
         self.role: Leader | Learner | None = None
-        self.election = Election(my_id, quorum, config, election)
+        self.election = Election(my_id, known.quorum, known.committed.text, election)
         # What the driver takes
         self.mesh_out: list[tuple[int, bytes]] = []
         self.wanted_leader: int | None = None
@@ -101,6 +106,7 @@ class Peer:
         self._failures = 0
         self._look_at: int | None = None
         self._kept: dict[int, Notification] = {}
+        self._destination: int | None = None
 
     def __repr__(self) -> str:
         return f"Peer({self.my_id}, {self.state.name}, {self.zab_state})"
@@ -117,7 +123,7 @@ class Peer:
         if self.role is None:
             return "election"
         phase = self.role.phase.name.lower()
-        return "discovery" if phase == "connecting" else phase
+        return _SHOWN.get(phase, phase)
 
     @property
     def learners(self) -> int:
@@ -174,6 +180,9 @@ class Peer:
             self._kept[sid] = heard
             return
         self.election.notification(sid, heard, self.now_ms)
+        if self.role is None and self._adopt_newer():
+            self.become_looking()
+            return
         self._after_election()
 
     def reachable(self, sid: int) -> None:
@@ -227,13 +236,6 @@ class Peer:
         elif self._look_at is not None:
             self._begin_election()
 
-    def reconfigure(self, quorum: QuorumVerifier, config: bytes) -> None:
-        """Go by another configuration from now on."""
-        self.quorum = quorum
-        self.config = config
-        self.config_version = quorum.version
-        self.election.reconfigure(quorum, config)
-
     def stop(self) -> None:
         """The server ends: close the links, drop the clients."""
         role, self.role = self.role, None
@@ -247,6 +249,13 @@ class Peer:
         """Leave the role and elect anew."""
         log.warning("%s: %s", self, reason)
         self._failures = 0 if self._is_established else self._failures + 1
+        self.become_looking()
+
+    def go_to(self, leader: int, reason: str) -> None:
+        """Leave the role for this leader, which may be ourselves, without an election."""
+        log.info("%s goes to server %d: %s", self, leader, reason)
+        self._failures = 0
+        self._destination = leader
         self.become_looking()
 
     def established(self, epoch: int) -> None:
@@ -286,6 +295,13 @@ class Peer:
         if self._look_at is None or not self.log.is_idle or self.now_ms < self._look_at:
             return
         self._look_at = None
+        self._adopt_newer()
+        destination, self._destination = self._destination, None
+        if destination is not None and not self.lacks_history:
+            self.election.settle(destination, self.log.persisted, self.epochs.current)
+            self._kept.clear()
+            self._after_election()
+            return
         self.elections += 1
         zxid = UNKNOWN_ZXID if self.lacks_history else self.log.persisted
         self.election.begin(zxid, self.epochs.current, self.now_ms)
@@ -296,6 +312,31 @@ class Peer:
             except ProtocolViolation as violation:
                 log.warning("server %d broke the protocol of elections: %s", sid, violation)
         self._after_election()
+
+    # --- the configuration changes
+
+    def _configured(self) -> None:
+        known = self.configurations
+        self.quorum = known.quorum
+        version = known.committed.version
+        self.election.reconfigure(known.quorum, known.committed.text)
+        if version != self.config_version:
+            self.config_version = version
+            log.info("configuration 0x%x: %s", version, known.quorum)
+            self.replica.configured(known.committed.text, version)
+
+    def _adopt_newer(self) -> bool:
+        """While looking: go by a later configuration that another server has told of; whether that
+        makes a difference.
+        """
+        newer, known = self.election.newer_config, self.configurations
+        if newer is None or newer.version <= known.committed.version:
+            return False
+        try:
+            return known.activate(parse_configuration(newer.text))
+        except ProtocolViolation as violation:
+            log.warning("server %d: %s", newer.sid, violation)
+            return False
 
     def _after_election(self) -> None:
         election = self.election

@@ -4,6 +4,9 @@ The core is a deterministic function: inputs go in (client bytes, peer packets, 
 is durable"), and what has to be done about them comes out as one `Ready`. Who drives the core
 carries a Ready out in this order, and skips what is None or empty:
 
+0. Write `configured`, the configurations that this server knows: who logs a change of
+   configuration must know of it even if it forgets everything else at that moment, since from then
+   on it decides nothing without a quorum of both.
 1. Write `accepted_epoch` (file and directory fsynced): the promise to follow no older leader.
 2. Cut the log behind `truncate`, newest file first, and remove snapshots beyond it.
 3. Take the pieces of `install` into the snapshot that a leader sends. With the last piece it is
@@ -38,6 +41,16 @@ class Install(NamedTuple):
     is_last: bool
 
 
+class Configured(NamedTuple):
+    """What shall be known after a restart: the configuration that holds and its version, and the
+    one that was proposed and is not known to hold, if there is one.
+    """
+
+    committed: bytes
+    version: int
+    seen: bytes | None
+
+
 class Ready(NamedTuple):
     """What to make durable. `entries` are serialized transactions; their zxids ascend, and only a
     new epoch leaves a gap. Without entries, `first_zxid` and `last_zxid` are the log's last zxid.
@@ -51,3 +64,4 @@ class Ready(NamedTuple):
     truncate: int | None = None
     install: Install | None = None
     current_epoch: int | None = None
+    configured: Configured | None = None

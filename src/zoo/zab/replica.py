@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from zoo.jute.records import Id
+from zoo.zab.configurations import Configuration
+from zoo.zab.quorum import QuorumVerifier
 
 
 class SnapshotStream(NamedTuple):
@@ -71,6 +73,24 @@ class Leading(Protocol):
 
     def propose_run(self, first: int, entries: list[bytes]) -> None: ...
 
+    @property
+    def configuration(self) -> Configuration:
+        """The one that holds."""
+        ...
+
+    @property
+    def is_changing(self) -> bool:
+        """A change of the configuration is under way."""
+        ...
+
+    def has_in_step(self, quorum: QuorumVerifier) -> bool:
+        """Whether those that are in step with the leader, itself among them, are a quorum."""
+        ...
+
+    def propose_configuration(
+        self, zxid: int, entry: bytes, configuration: Configuration
+    ) -> None: ...
+
     def sync(self, learner: Any) -> None:
         """Send SYNC to the learner once all that is proposed by now is committed."""
         ...
@@ -117,6 +137,10 @@ class Replica(Protocol):
 
     def commit_to(self, zxid: int) -> None:
         """Leader: all that was prepared up to `zxid` is committed; apply and answer it."""
+        ...
+
+    def configured(self, text: bytes, version: int) -> None:
+        """Another configuration holds."""
         ...
 
     # --- a role begins and ends
