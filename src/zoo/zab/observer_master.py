@@ -16,6 +16,7 @@ link in the order of the questions, so one queue of who asked tells whom they ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 from typing import Protocol
 
 from zoo.errors import ProtocolViolation
@@ -24,10 +25,11 @@ from zoo.zab.context import Context
 from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
 from zoo.zab.link import PeerLink
 from zoo.zab.packet_runs import proposals
-from zoo.zab.packets import PacketType
+from zoo.zab.packets import PacketType, with_data
 from zoo.zab.request_runs import each_request
 from zoo.zab.snapshot_turns import SnapshotTurns
 
+_LEADER = Struct(">q")
 MAX_OBSERVERS = 1000
 """Links at a time."""
 
@@ -95,6 +97,14 @@ class ObserverMaster:
                 for observer in observers:
                     observer.send(data)
 
+    def activates(self, zxid: int, entry: bytes, leader: int) -> None:
+        """A change of the configuration is about to be applied: the next commit."""
+        self.committed()
+        self._informed = zxid
+        data = with_data(PacketType.INFORMANDACTIVATE, zxid, _LEADER.pack(leader) + entry)
+        for observer in self.observers:
+            observer.send(data)
+
     def touched(self) -> list[tuple[int, int]]:
         """(session id, timeout) of the observers' sessions heard of since the last call."""
         touched, self._touched = self._touched, {}
@@ -125,6 +135,10 @@ class ObserverMaster:
     @property
     def history_end(self) -> int:
         return self.context.history.committed
+
+    @property
+    def announced(self) -> bytes:
+        return self.context.configurations.committed.text
 
     @property
     def proposed(self) -> int:
