@@ -11,6 +11,7 @@ from zoo.client.calls import Call
 from zoo.client.core import ClientCore, CoreOptions, LinkUseless
 from zoo.client.errors import (
     AuthFailedError,
+    ClientClosedError,
     ClientError,
     ConnectionLossError,
     NoNodeError,
@@ -236,11 +237,12 @@ def test_closing() -> None:
     rig.call("before")
     rig.core.close()
     rig.call("after")
-    assert isinstance(rig.ends["after"], ConnectionLossError)
+    assert isinstance(rig.ends["after"], ClientClosedError)
     assert [op for _, op, _ in rig.requests()] == [Op.getData, Op.closeSession]
     rig.reply(1)
     rig.reply(2)
     assert rig.states[-1] is State.CLOSED
+    assert rig.core.has_ended_session
     assert rig.ends["before"] == b""
 
 

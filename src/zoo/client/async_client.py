@@ -89,6 +89,12 @@ class AsyncClient(
         return self._session.core.timeout_ms / 1000
 
     @property
+    def session_expires_in(self) -> float:
+        """Seconds until the server may have declared the session dead, going by its last word."""
+        session = self._session
+        return session.core.expires_in(session.now_ms()) / 1000 if session.is_started else 0.0
+
+    @property
     def last_zxid(self) -> int:
         """The newest transaction this client has seen."""
         return self._session.core.last_zxid

@@ -133,6 +133,10 @@ class Client(Generic[T]):
         return self._client.session_timeout
 
     @property
+    def session_expires_in(self) -> float:
+        return self._client.session_expires_in
+
+    @property
     def last_zxid(self) -> int:
         return self._client.last_zxid
 

@@ -24,7 +24,7 @@ class Call:
     fails then, for it may have been applied.
     """
 
-    __slots__ = ("body", "finish", "is_sent", "may_repeat", "op", "path", "watch", "xid")
+    __slots__ = ("body", "finish", "is_sent", "may_repeat", "op", "path", "sent_at", "watch", "xid")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Call:
         self.may_repeat = not OPERATIONS[op].is_write if may_repeat is None else may_repeat
         self.xid = 0
         self.is_sent = False
+        self.sent_at = 0  # ms, of the last time
 
     def __repr__(self) -> str:
         state = f"xid {self.xid}" if self.is_sent else "not sent"

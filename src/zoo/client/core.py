@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from zoo.client.calls import Call
-from zoo.client.errors import ClientError, Outcome, error_for
+from zoo.client.errors import ClientClosedError, ClientError, Outcome, error_for
 from zoo.client.states import TRANSITIONS, State
 from zoo.client.watches import Kind, WatchTable
 from zoo.errors import Code, ProtocolViolation, code_of
@@ -90,13 +90,17 @@ class ClientCore:
         self._greeted = False
         self._knows_writer = False  # a read-only server's session means nothing to the others
         self._frames = FrameReader(options.max_reply)
-        self._heard = self._said = 0
+        self._now = self._heard = self._said = 0
+        self._pinged: deque[int] = deque()  # when the pings left that are not answered
+        self._vouched = 0  # when a request left that the session's server has answered
         self._xid = 0
         self._waiting: deque[Call] = deque()
         self._flying: deque[Call] = deque()
         self._credentials: list[AuthPacket] = []
         self._authorising: deque[Call | None] = deque()
         self._closing = False
+        self.has_ended_session = False
+        """Has the server confirmed the end of the session? Else it lives until its timeout."""
 
     def __repr__(self) -> str:
         return f"<ClientCore {self.state.value} session 0x{self.session_id & (1 << 64) - 1:x}>"
@@ -111,6 +115,10 @@ class ClientCore:
         self.session_id, self.password, self.last_zxid = session_id, password, last_zxid
         self._knows_writer = True
 
+    def expires_in(self, now_ms: int) -> int:
+        """Milliseconds until the server may declare the session dead, going by its last word."""
+        return self._vouched + self.timeout_ms - now_ms if self.session_id else 0
+
     # --- what the runtime tells
 
     def opened(self, now_ms: int) -> None:
@@ -118,7 +126,8 @@ class ClientCore:
         assert not self._has_link, "one link at a time"
         self._has_link, self._greeted = True, False
         self._frames = FrameReader(self.options.max_reply)
-        self._heard = self._said = now_ms
+        self._now = self._heard = self._said = now_ms
+        self._pinged.clear()
         known = self.session_id if self._knows_writer else 0
         request = ConnectRequest(
             PROTOCOL_VERSION,
@@ -132,7 +141,7 @@ class ClientCore:
 
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the server. Raises LinkUseless and ProtocolViolation: drop the link then."""
-        self._heard = now_ms
+        self._now = self._heard = now_ms
         for payload in self._frames.feed(data):
             if self._greeted:
                 self._message(payload)
@@ -170,6 +179,7 @@ class ClientCore:
             raise LinkUseless(f"the server was silent for {silence} ms")
         if self._greeted and now_ms - self._said >= third:
             self.out.append(_PING)
+            self._pinged.append(now_ms)
             self._said = now_ms
         next_ping = self._said + third - now_ms if self._greeted else third
         return max(1, min(next_ping, 2 * third - silence))
@@ -179,13 +189,16 @@ class ClientCore:
     def submit(self, call: Call, now_ms: int) -> None:
         """Send it, or keep it until there is a connection."""
         if self._closing or self.state.is_final:
-            final = Code.AUTHFAILED if self.state is State.AUTH_FAILED else Code.CONNECTIONLOSS
-            call.fail(final, "the client is closed")
+            if self.state is State.AUTH_FAILED:
+                call.fail(Code.AUTHFAILED, self.reason)
+            else:
+                closed = ClientClosedError(operation=call.op.name, path=call.path)
+                call.finish(closed, None, 0)
         elif self.unanswered >= self.options.max_waiting:
             call.fail(Code.CONNECTIONLOSS, f"{self.unanswered} requests wait already")
         elif self.state.is_usable:
+            self._now = self._said = now_ms
             self._fly(call)
-            self._said = now_ms
         else:
             self._waiting.append(call)
 
@@ -217,9 +230,13 @@ class ClientCore:
         for call in waiting:
             call.fail(Code.CONNECTIONLOSS, "the client was closed")
         if self._greeted:
-            self._fly(Call(Op.closeSession, b"", None, lambda *_: self.end()))
+            self._fly(Call(Op.closeSession, b"", None, self._said_goodbye))
         else:
             self.end()
+
+    def _said_goodbye(self, error: ClientError | None, *_: object) -> None:
+        self.has_ended_session = error is None
+        self.end()
 
     def end(self, state: State = State.CLOSED, why: str = "the client was closed") -> None:
         """Over, whatever the server thinks."""
@@ -252,6 +269,7 @@ class ClientCore:
         self._xid = self._xid % _MAX_XID + 1
         call.xid = self._xid
         call.is_sent = True
+        call.sent_at = self._now
         self._flying.append(call)
         self.out += (_REQUEST.pack(len(call.body) + 8, call.xid, call.op), call.body)
 
@@ -270,6 +288,7 @@ class ClientCore:
         if not same and len(self.watches):
             self.watches.expire(KeeperState.EXPIRED, "another session was begun")
         self._greeted = True
+        self._vouched = self._said  # when the greeting left
         self._knows_writer |= not read_only
         self.session_id = response.session_id
         self.password = response.passwd or _NO_PASSWORD
@@ -312,6 +331,8 @@ class ClientCore:
             expected = self._flying[0].xid if self._flying else "none"
             raise ProtocolViolation(f"a reply to xid {xid}, expected: {expected}")
         call = self._flying.popleft()
+        if call.sent_at > self._vouched:
+            self._vouched = call.sent_at
         if call.watch is not None:
             self._register(call, err)
         if err:
@@ -348,6 +369,8 @@ class ClientCore:
                 self.watches.drop_persistent("the server is too old for persistent watches")
             elif err:
                 raise LinkUseless(f"the server did not take the watches: {code_of(err).name}")
+        elif xid == PING_XID and self._pinged:
+            self._vouched = max(self._vouched, self._pinged.popleft())
         elif xid != PING_XID:
             raise ProtocolViolation(f"a message with xid {xid}")
 

@@ -87,6 +87,10 @@ class Session:
     def state(self) -> State:
         return self.core.state
 
+    @property
+    def is_started(self) -> bool:
+        return self._task is not None
+
     def now_ms(self) -> int:
         return int(self._loop.time() * 1000)
 

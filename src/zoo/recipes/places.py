@@ -1,0 +1,239 @@
+"""Places in a queue of contenders: what locks, semaphores and elections are made of.
+
+Theory of operation. A contender creates an ephemeral sequential znode below a common parent and
+waits until none of those whom it must wait for is ahead. It watches one znode only, the nearest of
+them, so a release wakes one contender and not the herd. The znode's czxid is its fencing token: it
+grows from holder to holder, and a store that remembers the largest one it has seen can refuse the
+others. `guarded` is the same for data in the same service: a transaction that is refused once the
+place is gone.
+
+Holding is never certain for ever: the session may expire while the process sleeps. `is_held` is
+false as soon as that cannot be excluded any more (the server was not heard of for a session
+timeout), and `lost` is set then. Whoever acts on the outside world passes the token along.
+
+The znodes are named as Curator names them (`_c_<id>-lock-0000000001`), and contenders of kazoo
+(`<id>__lock__0000000001`) are seen, so mixed fleets exclude each other where those see ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
+from zoo.client.errors import (
+    ClientClosedError,
+    ClientError,
+    ConnectionLossError,
+    NoNodeError,
+    OperationTimeoutError,
+    SessionExpiredError,
+)
+from zoo.client.states import State
+from zoo.client.transaction import Transaction
+from zoo.client.watches import Event
+
+_CONTENDER = re.compile(r"(?:.*?(?:-|__))??([a-z]+?)(?:-|__)(-?\d{10,})\Z", re.IGNORECASE)
+
+
+class Contender(NamedTuple):
+    """A child that takes part. `kind` is the word before the number: lock, READ, WRIT, latch."""
+
+    name: str
+    kind: str
+    number: int
+
+
+def contenders(names: Iterable[str], kinds: Iterable[str]) -> list[Contender]:
+    """Those of the kinds, in the order in which they came, other children left out.
+
+    The numbers are signed 32 bits that wrap around; no two that meet are 2^31 apart.
+    """
+    wanted = set(kinds)
+    found = []
+    for name in names:
+        match = _CONTENDER.match(name)
+        if match is not None and match[1] in wanted:
+            found.append(Contender(name, match[1], int(match[2]) & 0xFFFFFFFF))
+    if found:
+        low, high = min(c.number for c in found), max(c.number for c in found)
+        if high - low > 1 << 31:
+            found = [
+                c._replace(number=c.number + (1 << 32)) if c.number < 1 << 31 else c for c in found
+            ]
+    return sorted(found, key=lambda c: (c.number, c.name))
+
+
+class Place:
+    """Our znode in a queue, and what it stands for once it is our turn."""
+
+    def __init__(self, zk: AsyncClient[Any], path: str, token: int, session_id: int) -> None:
+        self.path = path
+        self.token = token
+        """The fencing token: greater than that of every earlier holder."""
+        self.lost = asyncio.Event()
+        """Set once the place may be somebody else's; and when it was left."""
+        self._zk = zk
+        self._session_id = session_id
+        self._timer: asyncio.TimerHandle | None = None
+        zk.add_listener(self._on_state)
+
+    def __repr__(self) -> str:
+        return f"<Place {self.path} token {self.token} {'lost' if self.lost.is_set() else 'ours'}>"
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def is_held(self) -> bool:
+        """Can nobody else have it yet? True only while the session is known to live."""
+        return (
+            not self.lost.is_set()
+            and self._zk.session_id == self._session_id
+            and self._zk.session_expires_in > 0
+        )
+
+    def guarded(self) -> Transaction[Any]:
+        """A transaction that commits only while the place is still ours.
+
+        Refused with TransactionFailedError (failed == 0, NONODE) when it is not.
+        """
+        transaction = self._zk.transaction()
+        transaction.check(self.path)
+        return transaction
+
+    async def leave(self) -> None:
+        """Give it up. Returns once the znode is gone, or its session is."""
+        self._give_up()
+        await delete_surely(self._zk, self.path, self._session_id)
+
+    def leave_in_background(self) -> None:
+        """For a caller that must not wait: it was cancelled."""
+        self._give_up()
+        tasks = self._zk._session.tasks
+        task = asyncio.get_running_loop().create_task(
+            delete_surely(self._zk, self.path, self._session_id)
+        )
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def _give_up(self) -> None:
+        self.lost.set()
+        self._zk.remove_listener(self._on_state)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _on_state(self, state: State) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if state is State.LOST or state.is_final or self._zk.session_id != self._session_id:
+            self._give_up()
+        elif state is State.SUSPENDED:
+            left = max(0.0, self._zk.session_expires_in)
+            self._timer = asyncio.get_running_loop().call_later(left, self.lost.set)
+
+
+async def delete_surely(zk: AsyncClient[Any], path: str, session_id: int) -> None:
+    """Delete a znode of ours, also across broken connections, as long as its session lives."""
+    while not zk.state.is_final and zk.session_id == session_id:
+        try:
+            await zk.delete(path)
+            return
+        except (NoNodeError, ClientClosedError):
+            return
+        except (ConnectionLossError, OperationTimeoutError):
+            continue  # the next try waits for a connection, at most for its own timeout
+        except SessionExpiredError:
+            return
+
+
+async def take_place(
+    zk: AsyncClient[Any], parent: str, stem: str, data: bytes, timeout: float | None = None
+) -> Place:
+    """Stand in line below `parent`, created if need be; `stem` is the name before the number."""
+    raw = zk.with_data(BYTES)
+    node = await raw.create(
+        f"{parent}/{stem}",
+        data,
+        ephemeral=True,
+        sequence=True,
+        protected=True,
+        make_parents=True,
+        timeout=timeout,
+    )
+    return Place(raw, node.path, node.stat.czxid, node.stat.ephemeral_owner)
+
+
+Blocker = Callable[[list[Contender], int], Contender | None]
+"""Of all contenders and our index among them: whom we wait for, the nearest; None: our turn."""
+
+
+async def wait_for_turn(
+    zk: AsyncClient[Any], place: Place, kinds: Iterable[str], blocker: Blocker
+) -> None:
+    """Until nobody is in the way. Raises SessionExpiredError when the place is gone."""
+    parent = place.path.rpartition("/")[0]
+    wanted = tuple(kinds)
+    while True:
+        try:
+            line = contenders(await zk.children(parent), wanted)
+        except NoNodeError:
+            line = []
+        mine = next((n for n, each in enumerate(line) if each.name == place.name), None)
+        if mine is None:
+            raise SessionExpiredError(
+                "our znode is gone: the session expired, or somebody deleted it", path=place.path
+            )
+        first = blocker(line, mine)
+        if first is None:
+            return
+        moved = asyncio.Event()
+
+        def wake(_: Event, moved: asyncio.Event = moved) -> None:
+            moved.set()
+
+        if await zk.exists(f"{parent}/{first.name}", watch=wake) is not None:
+            await moved.wait()
+
+
+async def stand_in_line(
+    zk: AsyncClient[Any],
+    parent: str,
+    stem: str,
+    kinds: Iterable[str],
+    blocker: Blocker,
+    data: bytes = b"",
+    timeout: float | None = None,
+) -> Place:
+    """Take a place and wait for the turn; whatever goes wrong, no znode of ours stays behind.
+
+    Raises OperationTimeoutError when it takes longer than `timeout` seconds (None: no limit).
+    """
+    place: Place | None = None
+    try:
+        async with asyncio.timeout(timeout):
+            place = await take_place(zk, parent, stem, data)
+            await wait_for_turn(zk, place, kinds, blocker)
+            return place
+    except TimeoutError as error:
+        if place is not None:
+            place.leave_in_background()
+        if isinstance(error, ClientError):
+            raise
+        raise OperationTimeoutError(
+            f"others held it for {timeout:g} s", operation="acquire", path=parent
+        ) from None
+    except BaseException:
+        if place is not None:
+            place.leave_in_background()
+        raise
+
+
+def right_ahead(line: list[Contender], mine: int) -> Contender | None:
+    """One at a time: wait for whoever is right ahead."""
+    return line[mine - 1] if mine else None

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import asyncio
+
+from tests.client.live import poll, run
+from zoo.client.async_client import connect
+from zoo.recipes.election import Election, LeaderLatch
+from zoo.recipes.places import Place
+from zoo.testing import expire_session
+
+
+def test_the_next_leads_when_the_leader_resigns(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            one, two = Election(zk, "/e", name="one"), Election(other, "/e", name="two")
+            assert await one.leader() is None
+            first = await one.lead()
+            waiting = asyncio.ensure_future(two.lead())
+            while await one.candidates() != ["one", "two"]:
+                await zk.sync()
+            assert await two.leader() == "one"
+            await one.resign()
+            second = await waiting
+            assert second.token > first.token
+            assert (one.is_leader, two.is_leader) == (False, True)
+
+    run(main())
+
+
+def test_a_running_leader_is_cancelled_with_its_session_and_leads_again(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            terms: list[Place] = []
+
+            async def work(leadership: Place) -> str:
+                terms.append(leadership)
+                if len(terms) == 1:
+                    await expire_session(zk)
+                    await asyncio.Event().wait()
+                return "done"
+
+            assert await Election(zk, "/e").run(work) == "done"
+            assert len(terms) == 2
+            assert terms[1].token > terms[0].token
+            assert await zk.children("/e") == []
+
+    run(main())
+
+
+def test_latches(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            async with LeaderLatch(zk, "/e") as one:
+                await one.wait_until_leader(5)
+                async with LeaderLatch(other, "/e") as two:
+                    assert (one.is_leader, two.is_leader) == (True, False)
+                    assert two.leadership is None
+                    await expire_session(zk)
+                    leadership = await two.wait_until_leader(5)
+                    assert leadership.is_held
+                    await poll(lambda: not one.is_leader, "the first leads no more")
+                    assert "waiting" in repr(one)
+                await one.wait_until_leader(5)
+            assert await zk.children("/e") == []
+
+    run(main())

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.client.live import poll, poll_until, run
+from zoo.client.async_client import connect
+from zoo.client.errors import OperationTimeoutError, TransactionFailedError
+from zoo.recipes.places import contenders, delete_surely, right_ahead, stand_in_line, take_place
+from zoo.testing import drop_connection, expire_session
+
+
+def test_whose_name_takes_part() -> None:
+    names = [
+        "_c_3a9be1a2-11aa-4e5f-9b2a-aaaaaaaaaaaa-lock-0000000002",
+        "5cbe8b1f6a0d4b7f__lock__0000000001",
+        "lock-0000000003",
+        "_c_3a9be1a2-11aa-4e5f-9b2a-aaaaaaaaaaaa-__READ__0000000004",
+        "ready",
+        "lock-12",
+    ]
+    line = contenders(names, ("lock", "READ"))
+    assert [(each.kind, each.number) for each in line] == [
+        ("lock", 1),
+        ("lock", 2),
+        ("lock", 3),
+        ("READ", 4),
+    ]
+    assert contenders(names, ("latch",)) == []
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ["lock-2147483646", "lock-2147483647", "lock--2147483648"],
+        ["lock--2147483648", "lock--2147483647"],
+        ["lock--0000000002", "lock--0000000001", "lock-0000000000"],
+    ],
+)
+def test_numbers_wrap_around(order: list[str]) -> None:
+    assert [each.name for each in contenders(reversed(order), ("lock",))] == order
+
+
+def test_a_place_is_lost_with_its_session_and_guards_no_more(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            place = await take_place(zk, "/l", "lock-", b"me")
+            assert place.is_held
+            async with place.guarded() as t:
+                t.create("/while-held")
+            drop_connection(zk)
+            assert place.is_held, "the session cannot have expired yet"
+            await zk.wait_until_connected()
+            assert not place.lost.is_set()
+            await expire_session(zk)
+            await place.lost.wait()
+            assert not place.is_held
+            late = place.guarded()
+            late.create("/too-late")
+            with pytest.raises(TransactionFailedError) as failure:
+                await late.commit()
+            assert failure.value.failed == 0
+
+    run(main())
+
+
+def test_a_place_is_no_longer_sure_when_the_server_was_silent_too_long(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts, session_timeout=1.0) as zk:
+            place = await take_place(zk, "/l", "lock-", b"")
+            zk.set_hosts("127.0.0.1:1")
+            assert place.is_held
+            await place.lost.wait()
+            assert not place.is_held
+            zk.set_hosts(hosts.partition("/")[0])
+
+    run(main())
+
+
+def test_nothing_stays_behind_a_timeout_or_a_cancellation(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            first = await take_place(zk, "/l", "lock-", b"")
+            with pytest.raises(OperationTimeoutError, match="others held it"):
+                await stand_in_line(zk, "/l", "lock-", ("lock",), right_ahead, timeout=0.05)
+            waiting = asyncio.ensure_future(
+                stand_in_line(zk, "/l", "lock-", ("lock",), right_ahead)
+            )
+            await poll(lambda: len(zk._session.core.watches) > 0, "the second waits")
+            waiting.cancel()
+
+            async def is_alone() -> bool:
+                return await zk.children("/l") == [first.name]
+
+            await poll_until(is_alone, "the others left")
+            await delete_surely(zk, first.path, zk.session_id)
+            await delete_surely(zk, first.path, zk.session_id)
+            assert await zk.children("/l") == []
+
+    run(main())
