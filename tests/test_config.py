@@ -167,7 +167,6 @@ def test_warns(line: str, warning: str) -> None:
         "audit.enable=false",
         "observerMasterPort=0",
         "syncEnabled=true",
-        "reconfigEnabled=false",
     ],
 )
 def test_switching_off_what_does_not_exist_is_silent(line: str) -> None:

@@ -89,6 +89,7 @@ class Config:
     connect_to_learner_master_limit: int
     peer_type: str
     standalone_enabled: bool
+    reconfig_enabled: bool
     quorum_listen_on_all_ips: bool
     leader_serves: bool
     local_sessions_enabled: bool
@@ -105,6 +106,8 @@ class Config:
     # Not in the table: what the members, myid and the sources say.
     ensemble: Ensemble
     my_id: int | None = None
+    source: str | None = None
+    """The file that it was read from."""
     settings: Mapping[str, Setting] = field(default_factory=dict, compare=False, repr=False)
     warnings: tuple[str, ...] = field(default=(), compare=False, repr=False)
 

@@ -74,6 +74,13 @@ ENSEMBLE_KEYS: tuple[Key, ...] = (
         "standalone_enabled",
     ),
     _ensemble(
+        "reconfigEnabled",
+        "Let the members be changed by reconfig; every member must say the same.",
+        BOOLEAN,
+        "false",
+        "reconfig_enabled",
+    ),
+    _ensemble(
         "quorumListenOnAllIPs",
         "Listen for members on every interface, not on the listed address alone.",
         BOOLEAN,

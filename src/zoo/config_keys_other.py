@@ -46,7 +46,6 @@ _TLS = (
 )
 
 _ENSEMBLE = (
-    _later("Ensemble", "reconfigEnabled", "Change the members by reconfig.", ("false",)),
     _later("Ensemble", "syncEnabled", "false: observers keep no logs and snapshots.", ("true",)),
     _later("Ensemble", "forceSnapshotSync", "Always send a joining member a snapshot.", ("false",)),
     _later("Ensemble", "leader.maxTimeToWaitForEpoch", "Limit of the first phase.", ("-1",)),

@@ -60,7 +60,7 @@ def test_a_member_is_what_the_file_and_the_disk_say(
     loaded = load(config, storage, history=history)
     member, peer = make_member(config, storage, loaded.core, history)
     assert (member.my_id, peer.my_id) == (2, 2)
-    assert peer.config == config.ensemble.text().encode()
+    assert peer.configurations.committed.text == config.ensemble.text().encode()
     assert list(peer.quorum.voters) == [1, 2, 3]
     assert (peer.epochs.accepted, peer.epochs.current) == (0, 0)
     assert peer.replica is member

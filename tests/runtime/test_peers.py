@@ -12,6 +12,7 @@ from tests.runtime.hubs import LoneHub, free_ports, wait_until
 from zoo.config import Config, config_from
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.runtime.peers import Peers, PortUnusable
+from zoo.zab.configurations import Configurations, configuration_of
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState
 
@@ -34,8 +35,9 @@ class Owner:
 class Peer:
     """The greatest number leads; who follows says hello."""
 
-    def __init__(self, my_id: int) -> None:
+    def __init__(self, my_id: int, config: Config) -> None:
         self.my_id = my_id
+        self.configurations = Configurations(configuration_of(config.ensemble), is_enabled=True)
         self.state = ServerState.LOOKING
         self.mesh_out: list[tuple[int, bytes]] = []
         self.wanted_leader: int | None = None
@@ -73,7 +75,7 @@ class Peer:
 class Server:
     def __init__(self, config: Config, my_id: int) -> None:
         self.failures: list[PortUnusable] = []
-        self.peer = Peer(my_id)
+        self.peer = Peer(my_id, config)
         self.hub = LoneHub()
         self.peers = Peers(self.hub, config, self.peer, self.failures.append)
         self.peers.start()
@@ -132,6 +134,30 @@ def test_the_end_of_one_is_noticed_by_the_other(ensemble: Ensemble) -> None:
     ensemble.wait_until(lambda: one.up == {2: False})
     ensemble.servers.append(leader)
     assert one.up == {2: False}
+
+
+def test_who_moves_is_found_at_its_new_ports(tmp_path: Path) -> None:
+    ensemble = Ensemble(tmp_path)
+    one, two = (server.peer for server in ensemble.servers)
+    one.mesh_out.append((2, b"vote of 1"))
+    ensemble.wait_until(lambda: two.heard)
+    q1, e1 = ensemble.ports[:2]
+    q2, e2 = free_ports(2)
+    text = f"server.1=localhost:{q1}:{e1}\nserver.2=127.0.0.1:{q2}:{e2}\nversion=9"
+    moved = configuration_of(parse_ensemble_text(text))
+    for peer in (one, two):
+        peer.configurations.activate(moved)
+    ensemble.wait_until(lambda: True)
+    listeners = ensemble.servers[1].peers
+    ensemble.wait_until(
+        lambda: listeners.mesh.listener.ports == [e2] and listeners.links.listener.ports == [q2]
+    )
+    link = one.link
+    two.state, one.wanted_leader = ServerState.LEADING, 2
+    ensemble.wait_until(lambda: one.link is not link)
+    for server in ensemble.servers:
+        server.peers.close()
+        assert server.failures == []
 
 
 def test_a_port_that_is_taken_is_the_end(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Files are read as UTF-8. Java reads them as Latin-1, so a file that is not UTF-8
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.config import Config, build_config, last_value, parse_my_id
@@ -60,4 +61,5 @@ def load_config(path: str | Path | None = None, overrides: Sequence[Setting] = (
         file = Path(data_dir.value) / "myid"
         if file.is_file():
             my_id = parse_my_id(read_text(file), str(file))
-    return build_config(settings, dynamic=dynamic, dynamic_version=version, my_id=my_id)
+    config = build_config(settings, dynamic=dynamic, dynamic_version=version, my_id=my_id)
+    return replace(config, source=None if path is None else str(path))

@@ -28,6 +28,7 @@ from zoo.runtime.disk import Background, LogDisk
 from zoo.runtime.purge import purge
 from zoo.runtime.turn_loop import Events, running_loop
 from zoo.server.core import ServerCore
+from zoo.zab.carry_out import ConfigurationFiles
 from zoo.zab.ready import Ready
 
 log = logging.getLogger(__name__)
@@ -65,11 +66,12 @@ class Driver:
         storage: Storage,
         sockets: list[socket.socket],
         node: Node | None = None,
+        configurations: ConfigurationFiles | None = None,
     ) -> None:
         self.core = core
         self.node: Node = core if node is None else node
         self.storage = storage
-        self.disk = LogDisk(storage)
+        self.disk = LogDisk(storage, configurations)
         self._loop = running_loop()
         self.readiness = readiness = self._loop.readiness
         self.listener = ClientListener(

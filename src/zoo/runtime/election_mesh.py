@@ -118,6 +118,40 @@ class ElectionMesh:
     def start(self) -> None:
         self.listener.open()
 
+    def set_members(self, peers: Mapping[int, Addresses]) -> None:
+        """These are the other members from now on. The link of one that is none any more stays for
+        as long as it lasts: it may have to be told of that.
+        """
+        self._members = frozenset(peers)
+        for sid, addresses in peers.items():
+            peer = self._peers.get(sid)
+            if peer is None:
+                self._peers[sid] = _Peer(sid, addresses)
+            elif list(peer.addresses) != list(addresses):
+                peer.addresses = addresses
+        for sid in [*self._peers]:
+            peer = self._peers[sid]
+            if sid not in peers and peer.link is None:
+                del self._peers[sid]
+                for pending in (peer.dial, peer.retry):
+                    if pending is not None:
+                        pending.cancel()
+
+    def move(self, greeting_addresses: Addresses, listen_on: Addresses) -> None:
+        """Our own addresses are others now."""
+        settings = self.settings
+        self._greeting = encode_greeting(self.my_id, greeting_addresses, settings.multi_address)
+        self.listener.close()
+        self.listener = PortListener(
+            self.hub,
+            "elections",
+            listen_on,
+            self._accepted,
+            self._events.failed,
+            settings.bind_attempts,
+        )
+        self.listener.open()
+
     def send(self, sid: int, message: bytes) -> None:
         """Take the newest message for a member in place of an older one. Leaves with `flush`."""
         peer = self._peers.get(sid)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from zoo import __version__
 from zoo.config import Config
+from zoo.config_properties import ConfigError
 from zoo.persistence.epochs import EpochsUnusable, is_first_sync_unfinished
 from zoo.persistence.recovery import NoUsableSnapshot
 from zoo.persistence.snapshot import InvalidSnapshot
@@ -28,7 +29,7 @@ from zoo.runtime.driver import DiskHangs, Driver
 from zoo.runtime.file_storage import FileStorage
 from zoo.runtime.loading import Loaded, UndecodableTxn, load, reload, write_snapshot
 from zoo.runtime.member_driver import MemberDriver
-from zoo.runtime.membership import make_member
+from zoo.runtime.membership import configuration_files, make_member
 from zoo.runtime.peers import PortUnusable
 from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core_view import CoreView, HostFacts
@@ -75,6 +76,9 @@ def serve(config: Config) -> int:
     except _CannotListen as error:
         log.error("%s", error)
         return EXIT_UNEXPECTED
+    except ConfigError as error:
+        log.error("%s", error)
+        return EXIT_INVOCATION
     except _UNUSABLE_DATA as error:
         log.error("%s", error)
         return EXIT_DATA_DIR
@@ -209,13 +213,15 @@ def _driver(
     core = loaded.core
     if history is None:
         return Driver(core, storage, sockets)
-    member, peer = make_member(config, storage, core, history, loaded.lacks_history)
+    files = configuration_files(config)
+    member, peer = make_member(config, storage, core, history, loaded.lacks_history, files)
     return MemberDriver(
         member,
         peer,
         storage,
         sockets,
         lambda: member.replace_state(*reload(config, storage, core)),
+        files,
     )
 
 

@@ -27,6 +27,7 @@ from zoo.runtime.hub import Hub
 from zoo.runtime.peers import Peers, PortUnusable
 from zoo.runtime.role_log import RoleLog
 from zoo.server.member import Member
+from zoo.zab.carry_out import ConfigurationFiles
 from zoo.zab.peer import Peer
 from zoo.zab.ready import Ready
 
@@ -47,8 +48,9 @@ class MemberDriver(Driver):
         storage: Storage,
         sockets: list[socket.socket],
         reload: Callable[[], None],
+        configurations: ConfigurationFiles | None = None,
     ) -> None:
-        super().__init__(member.core, storage, sockets, member)
+        super().__init__(member.core, storage, sockets, member, configurations)
         self.member = member
         self.peer = peer
         config = member.core.config

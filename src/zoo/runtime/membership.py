@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from random import SystemRandom
 
 from zoo import zxid as zxids
 from zoo.config import Config
+from zoo.config_properties import ConfigError
 from zoo.persistence.storage import Storage
 from zoo.persistence.truncation import can_truncate
+from zoo.runtime.configuration_files import FileConfigurations
 from zoo.runtime.loading import load_epochs
 from zoo.server.core import ServerCore
 from zoo.server.member import Member
+from zoo.zab.configurations import Configurations, configuration_of
 from zoo.zab.context import Settings
 from zoo.zab.election import ElectionSettings
 from zoo.zab.history import History
 from zoo.zab.log_queue import LogQueue
 from zoo.zab.peer import Peer
-from zoo.zab.quorum import quorum_of
 
 log = logging.getLogger("zoo.ensemble")
 
@@ -28,31 +31,35 @@ def make_member(
     core: ServerCore,
     history: History,
     lacks_history: bool = False,
+    files: FileConfigurations | None = None,
 ) -> tuple[Member, Peer]:
-    """`history` is what the core's tree was loaded from. `lacks_history`: see zoo.zab.peer.
+    """`history` is what the core's tree was loaded from. `lacks_history`: see zoo.zab.peer. Where
+    `files` keep configurations, they may change.
 
-    Raises EpochsUnusable, StorageFailed.
+    Raises EpochsUnusable, StorageFailed, ConfigError.
     """
     my_id, ensemble = config.my_id, config.ensemble
     assert my_id is not None, "a member without a number"
     last = core.tree.last_zxid
     epochs = load_epochs(storage, last, lacks_history)
-    text = ensemble.text().encode()
-    member = Member(core, my_id, text, ensemble.version)
+    committed = configuration_of(ensemble)
+    member = Member(core, my_id, committed.text, ensemble.version)
     peer = Peer(
         my_id,
-        quorum_of(ensemble),
+        committed.quorum,
         member,
         rng=SystemRandom(),
         log=LogQueue(last),
         history=history,
         epochs=epochs,
-        config=text,
         settings=zab_settings(config),
         election=election_settings(config),
         can_truncate=lambda zxid: can_truncate(storage, zxid, log.warning),
         lacks_history=lacks_history,
         feeds_observers=config.observer_master_port > 0,
+        configurations=Configurations(
+            committed, None if files is None else files.seen(), files is not None
+        ),
     )
     member.join(peer)
     log.info(
@@ -67,6 +74,18 @@ def make_member(
         epochs.current,
     )
     return member, peer
+
+
+def configuration_files(config: Config) -> FileConfigurations | None:
+    """Where changes of the configuration are kept; None if there are to be none.
+
+    Raises ConfigError.
+    """
+    if not config.reconfig_enabled:
+        return None
+    if config.source is None or config.my_id is None:
+        raise ConfigError(None, "reconfigEnabled", "true", "needs a file to keep changes in")
+    return FileConfigurations(Path(config.source), config.my_id, config.ensemble.version)
 
 
 def zab_settings(config: Config) -> Settings:

@@ -6,15 +6,19 @@ The driver feeds it readiness and due timers within its turns, and at the end of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 from zoo.config import Config
-from zoo.config_ensemble import PeerAddress
+from zoo.config_ensemble import PeerAddress, QuorumServer
 from zoo.runtime.election_mesh import ElectionMesh, MeshEvents, MeshSettings
 from zoo.runtime.hub import Hub
 from zoo.runtime.port_listener import ANY
 from zoo.runtime.quorum_links import LinkingPeer, QuorumLinks, QuorumSettings
+from zoo.zab.configurations import Configurations
+
+log = logging.getLogger("zoo.ensemble")
 
 
 class PortUnusable(Exception):
@@ -25,6 +29,7 @@ class NetworkedPeer(LinkingPeer, Protocol):
     """What of zoo.zab.peer.Peer has to do with the network."""
 
     my_id: int
+    configurations: Configurations
     mesh_out: list[tuple[int, bytes]]
 
     def notification(self, sid: int, data: bytes) -> None: ...
@@ -47,8 +52,10 @@ class Peers:
             failed(PortUnusable(reason))
 
         servers = config.ensemble.servers
-        mine = servers[peer.my_id].addresses
-        all_ips = config.quorum_listen_on_all_ips
+        self._mine = servers[peer.my_id]
+        self._configured = peer.configurations.committed, peer.configurations.committed
+        mine = self._mine.addresses
+        self._all_ips = all_ips = config.quorum_listen_on_all_ips
         feeding = config.observer_master_port
         self.mesh = ElectionMesh(
             self.hub,
@@ -91,6 +98,44 @@ class Peers:
             },
         )
 
+    def _follow_configuration(self) -> None:
+        """The members have changed, or are about to: the mesh and the links know them all."""
+        known = self._peer.configurations
+        now = known.committed, known.seen
+        if now == self._configured:
+            return
+        self._configured = now
+        servers = {**known.seen.ensemble.servers, **known.committed.ensemble.servers}
+        me = self._peer.my_id
+        self.mesh.set_members(
+            {
+                sid: [_election(address) for address in server.addresses]
+                for sid, server in servers.items()
+                if sid != me
+            }
+        )
+        self.links.set_leaders(
+            {
+                sid: [(address.host, address.quorum_port) for address in server.addresses]
+                for sid, server in servers.items()
+            }
+        )
+        mine = known.committed.ensemble.servers.get(me)
+        if mine is not None and mine.addresses != self._mine.addresses:
+            self._move(mine)
+
+    def _move(self, mine: QuorumServer) -> None:
+        """Our own addresses are others now."""
+        log.info("this server is at %s now", mine)
+        self._mine = mine
+        host = ANY if self._all_ips else None
+        addresses = mine.addresses
+        self.mesh.move(
+            [_election(each) for each in addresses],
+            tuple((host or each.host, each.election_port) for each in addresses),
+        )
+        self.links.move(tuple((host or each.host, each.quorum_port) for each in addresses))
+
     def start(self) -> None:
         self.mesh.start()
         self.links.start()
@@ -99,6 +144,7 @@ class Peers:
         """Send, dial and close as the peer has decided; what comes of it may decide more."""
         peer, mesh = self._peer, self.mesh
         while True:
+            self._follow_configuration()
             if peer.mesh_out:
                 out, peer.mesh_out[:] = list(peer.mesh_out), []
                 for sid, message in out:

@@ -90,6 +90,7 @@ class QuorumLinks:
         self.hub = hub
         self._peer = peer
         self._leaders = leaders
+        self._failed = failed
         self._masters = masters or {}
         self._settings = settings
         self._sockets: dict[PeerLink, _LinkSocket] = {}
@@ -111,6 +112,23 @@ class QuorumLinks:
     def start(self) -> None:
         self.listener.open()
         self.observers.open()
+
+    def set_leaders(self, leaders: Mapping[int, Addresses]) -> None:
+        """The members, and where they take learners, from now on."""
+        self._leaders = leaders
+
+    def move(self, listen_on: Addresses) -> None:
+        """Our own quorum addresses are others now."""
+        self.listener.close()
+        self.listener = PortListener(
+            self.hub,
+            "learners",
+            listen_on,
+            self._accepted,
+            self._failed,
+            self._settings.bind_attempts,
+        )
+        self.listener.open()
 
     def after_turn(self) -> None:
         """Do what the peer has decided: dial, take or refuse who waits, send, close."""

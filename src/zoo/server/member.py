@@ -22,6 +22,7 @@ from zoo.jute.codec import JuteError
 from zoo.jute.operations import Op
 from zoo.jute.records import Id
 from zoo.persistence.snapshot_stream import StreamDecoder
+from zoo.pipeline.reconfig import Policy
 from zoo.server import remote
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore
@@ -283,6 +284,11 @@ class Member:
         self._sizes = _NO_SIZES
         self._admit(Deciding(core), leader)
         core.prep.leader = leader
+        core.prep.policy = Policy(
+            core.config.reconfig_enabled,
+            core.config.standalone_enabled,
+            core.config.multi_address_enabled,
+        )
         core.mode = "leader"
 
     def start_learning(self, learner: Learning) -> None:
