@@ -64,7 +64,8 @@ def test_a_member_is_what_the_file_and_the_disk_say(
     assert list(peer.quorum.voters) == [1, 2, 3]
     assert (peer.epochs.accepted, peer.epochs.current) == (0, 0)
     assert peer.replica is member
-    assert loaded.core.tree.nodes[b"/zookeeper/config"][4:].startswith(peer.config)
+    text = peer.configurations.committed.text
+    assert loaded.core.tree.nodes[b"/zookeeper/config"][4:].startswith(text)
     assert "server 2 (participant) of 3 voters and 1 observers: history ends at 0x0" in caplog.text
 
 

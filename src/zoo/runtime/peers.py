@@ -121,13 +121,17 @@ class Peers:
             }
         )
         mine = known.committed.ensemble.servers.get(me)
-        if mine is not None and mine.addresses != self._mine.addresses:
+        if mine is not None and mine != self._mine:
             self._move(mine)
 
     def _move(self, mine: QuorumServer) -> None:
-        """Our own addresses are others now."""
+        """Our own line says something else now."""
+        old, self._mine = self._mine, mine
+        if mine.client != old.client and old.client is not None:
+            log.warning("clients are served at %s from the next start on", mine.client)
+        if mine.addresses == old.addresses:
+            return
         log.info("this server is at %s now", mine)
-        self._mine = mine
         host = ANY if self._all_ips else None
         addresses = mine.addresses
         self.mesh.move(
