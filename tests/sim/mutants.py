@@ -159,7 +159,7 @@ def log_another_write(patch: pytest.MonkeyPatch) -> None:
 
 def write_after_the_end(patch: pytest.MonkeyPatch) -> None:
     """A session that is being closed may still write."""
-    patch.setattr(Writes, "_check_session", lambda self, requester: None)
+    patch.setattr(Writes, "check_session", lambda self, requester: None)
     patch.setattr(SessionTracker, "mark_closing", lambda self, session_id: None)
 
 
