@@ -1,0 +1,123 @@
+"""A leader that changes the configuration, and learners that go by it, packet by packet."""
+
+from __future__ import annotations
+
+from struct import pack
+
+import pytest
+
+from tests.zab.configured import change, listing
+from tests.zab.leader_rig import E1, FakePeer, FakeReplica
+from zoo.zab.configurations import Configuration, Configurations
+from zoo.zab.leader_broadcast import Broadcast
+from zoo.zab.packets import PacketType, bare, with_data
+from zoo.zab.quorum import Majority
+
+Z1, Z2, Z3 = E1 + 1, E1 + 2, E1 + 3
+
+
+class Learner:
+    def __init__(self, sid: int, is_observer: bool = False) -> None:
+        self.sid = sid
+        self.is_observer = is_observer
+        self.got: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        self.got.append(data)
+
+
+class Rig:
+    """Server 1 leads 2 and 3; 4 and 5 follow without a vote, 6 observes."""
+
+    def __init__(self) -> None:
+        self.peer = peer = FakePeer()
+        old = listing(1, 2, 3, observers=(6,), version=1)
+        known = peer.configurations = Configurations(old, is_enabled=True)
+        known.changed = lambda: setattr(peer, "quorum", known.quorum)
+        known.store = peer.log.configure
+        known.changed()
+        self.retired: list[int] = []
+        self.broadcast = Broadcast(peer, 1, self.retired.append)
+        self.learners = {sid: Learner(sid, sid == 6) for sid in range(2, 7)}
+        for learner in self.learners.values():
+            self.broadcast.forward(learner)
+        self.replica: FakeReplica = peer.replica
+        self.replica.leading = self.broadcast
+        self.broadcast.open()
+
+    def propose(self, new: Configuration) -> None:
+        """The change, between two other transactions."""
+        assert new.version == Z2
+        self.broadcast.propose(Z1, b"before")
+        self.broadcast.propose_configuration(Z2, change(new), new)
+        self.broadcast.propose(Z3, b"after")
+
+    def acknowledge(self, zxid: int, *sids: int) -> int:
+        """Returns what is committed then."""
+        for sid in sids:
+            self.broadcast.acknowledged(sid, zxid)
+        return self.replica.last_zxid
+
+
+def test_what_stands_before_needs_the_old_quorum_and_the_rest_both() -> None:
+    rig = Rig()
+    rig.propose(listing(1, 2, 3, 4, 5, version=Z2))
+    assert rig.broadcast.is_changing
+    assert rig.acknowledge(Z3, 1, 2) == Z1
+    assert rig.acknowledge(Z2, 4) == Z2
+    assert not rig.broadcast.is_changing
+    assert isinstance(rig.peer.quorum, Majority)
+    assert rig.acknowledge(Z3, 4) == Z3
+    assert not rig.retired
+
+
+def test_a_new_quorum_alone_commits_nothing() -> None:
+    rig = Rig()
+    rig.propose(listing(1, 4, 5, version=Z2))
+    assert rig.acknowledge(Z3, 1, 4, 5) == 0
+    assert rig.acknowledge(Z3, 3) == Z3
+
+
+def test_the_commit_activates_and_names_the_leader() -> None:
+    rig = Rig()
+    new = listing(1, 2, 3, 4, version=Z2)
+    rig.propose(new)
+    rig.acknowledge(Z2, 1, 2, 3)
+    leader = pack(">q", 1)
+    commit = with_data(PacketType.COMMITANDACTIVATE, Z2, leader)
+    assert rig.learners[2].got[-2:] == [bare(PacketType.COMMIT, Z1), commit]
+    inform = with_data(PacketType.INFORMANDACTIVATE, Z2, leader + change(new))
+    assert rig.learners[6].got[-1] == inform
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        listing(2, 3, 4, version=Z2),
+        listing(2, 3, 4, observers=(1,), version=Z2),
+        listing(1, 2, 3, 4, moved=(1,), version=Z2),
+    ],
+)
+def test_a_leader_that_leaves_names_who_has_most_and_commits_no_more(new: Configuration) -> None:
+    rig = Rig()
+    rig.propose(new)
+    rig.acknowledge(Z3, 3)
+    assert rig.acknowledge(Z2, 1, 2) == Z2
+    assert rig.retired == [3]
+    assert rig.acknowledge(Z3, 1, 2, 4) == Z2
+
+
+def test_the_disk_knows_of_the_change_before_it_is_logged() -> None:
+    rig = Rig()
+    new = listing(1, 2, version=Z2)
+    rig.propose(new)
+    log = rig.peer.log
+    first = log.ready()
+    assert first is not None
+    assert (first.entries, first.configured) == ([b"before"], None)
+    log.on_persisted(first)
+    second = log.ready()
+    assert second is not None
+    assert second.configured is not None
+    assert second.configured.seen == new.text
+    assert second.entries == [change(new), b"after"]
