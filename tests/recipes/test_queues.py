@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.client.live import run
+from zoo.client.async_client import connect
+from zoo.client.errors import OperationTimeoutError
+from zoo.recipes.queues import PriorityQueue, Queue, WorkQueue
+from zoo.testing import expire_session
+
+
+def test_first_in_first_out(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue = Queue(zk, "/q")
+            assert await queue.size() == 0
+            for n in range(5):
+                await queue.put(b"%d" % n)
+            assert await queue.size() == 5
+            assert [await queue.get() for _ in range(5)] == [b"0", b"1", b"2", b"3", b"4"]
+            with pytest.raises(OperationTimeoutError, match="no item came"):
+                await queue.get(timeout=0.05)
+            waiting = asyncio.ensure_future(queue.get())
+            await queue.put(b"late")
+            assert await waiting == b"late"
+            with pytest.raises(ValueError, match="no priorities"):
+                await queue.put(b"", priority=1)
+
+    run(main())
+
+
+def test_each_item_goes_to_one_taker(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            await asyncio.gather(*(Queue(zk, "/q").put(b"%d" % n) for n in range(20)))
+            queues = [Queue(client, "/q") for client in (zk, other)]
+            taken = await asyncio.gather(*(queues[n % 2].get() for n in range(20)))
+            assert sorted(map(int, taken)) == list(range(20))
+
+    run(main())
+
+
+def test_priorities(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue = PriorityQueue(zk, "/q")
+            for item, priority in ((b"c", 900), (b"a", 5), (b"b", 5)):
+                await queue.put(item, priority)
+            assert [await queue.get() for _ in range(3)] == [b"a", b"b", b"c"]
+            with pytest.raises(ValueError, match=r"0\.\.999"):
+                await queue.put(b"", 1000)
+
+    run(main())
+
+
+def test_work_is_handed_out_again_and_acknowledged_once(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            mine, theirs = WorkQueue(zk, "/w"), WorkQueue(other, "/w")
+            await mine.put(b"one")
+            first = await mine.take(timeout=5)
+            with pytest.raises(OperationTimeoutError):
+                await theirs.take(timeout=0.05)
+            waiting = asyncio.ensure_future(theirs.take())
+            await expire_session(zk)
+            second = await waiting
+            assert (second.data, second.path) == (first.data, first.path)
+            assert second.token > first.token
+            assert not await mine.ack(first)
+            assert await theirs.put_back(second)
+            third = await theirs.take(timeout=5)
+            assert await theirs.ack(third)
+            assert not await theirs.ack(third)
+            assert await mine.size() == 0
+            for folder in ("claims", "takers"):
+                assert await zk.children(f"/w/{folder}") == []
+
+    run(main())
+
+
+def test_a_cancelled_taker_leaves_no_claim(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue = WorkQueue(zk, "/w")
+            await queue.put(b"one")
+            await queue.put_back(await queue.take())
+            for turns in range(1, 30):
+                taking = asyncio.ensure_future(queue.take())
+                for _ in range(turns):
+                    await zk.sync()
+                taking.cancel()
+                await asyncio.gather(taking, return_exceptions=True)
+                if not taking.cancelled():
+                    assert await queue.put_back(taking.result())
+                    break
+            assert (await queue.take(timeout=5)).data == b"one"
+
+    run(main())
