@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from zoo.sim.checking import Violation
 from zoo.sim.script import Script, play
+from zoo.zab.leader import Leader
 
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 # What each story is there to show.
@@ -26,6 +28,7 @@ SHOWS = {
     "uncommitted_tail": "s2 -> s3 TRUNC 0x100000001",
     "tail_that_is_kept": "s2 leads in epoch 2 from 0x100000002 on",
     "observer": "s3 -> s4 INFORM 0x100000002",
+    "withheld_snapshot": "s2 -> s3 SNAP 0x100000003",
 }
 
 
@@ -42,6 +45,14 @@ def test_story(path: Path) -> None:
         told = played
     assert played == told
     assert SHOWS[path.stem] in played
+
+
+def test_the_withheld_snapshot_is_withheld_with_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sent at once it takes from a server's disk what only that one and the leader have."""
+    monkeypatch.setattr(Leader, "wants_snapshot", lambda self, h: self._snapshots.wants(h))
+    story = next(path for path in SCRIPTS if path.stem == "withheld_snapshot")
+    with pytest.raises(Violation, match="Durable: s3 drops 0x100000003"):
+        play(story.read_text("utf-8"))
 
 
 def test_playing_is_idempotent() -> None:

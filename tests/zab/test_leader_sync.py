@@ -34,6 +34,23 @@ def test_each_way_to_synchronise_a_late_follower(theirs: int, kinds: list[str]) 
     assert three.kinds() == ["UPTODATE"]
 
 
+def test_no_snapshot_for_who_may_have_more_before_the_leader_is_established() -> None:
+    """What the leader knows to be committed is less than what a quorum may have committed."""
+    history = entries(1, 1, 2, 3)
+    peer = FakePeer(committed=history[:1], tail=history[1:], epochs=Epochs(1, 1))
+    rig = Rig(peer)
+    two, three = rig.learner(2), rig.learner(3)
+    rig.peer.flush()
+    two.promises(1, E1)
+    rig.peer.flush()
+    three.promises(-1, NO_HISTORY)
+    assert three.kinds() == ["LEADERINFO"]
+    two.drains()
+    two.acks(E2)
+    assert rig.leader.is_established
+    assert three.kinds() == ["SNAP", "NEWLEADER"]
+
+
 def test_a_deposed_leader_is_cut_back_and_gets_what_came_since() -> None:
     history = entries(1, 1, 2) + entries(3, 1, 2)
     rig = Rig(FakePeer(committed=history, epochs=Epochs(3, 3))).established(2)

@@ -8,6 +8,8 @@ two. Lines with # say what the story is about.
     members 3 [observers 1] [window 10]     the world; the first command
     start 1 2          kill 1          power 1          stall 1 2s
     part 1 | 2 3       heal            break 1          (its learner links)
+    block 1 | 2        nothing comes from 1 to 2
+    dirty 1            server 1 cannot cut anything off that it has applied
     write 1 3          three transactions at server 1
     snapshot 1         server 1 keeps its state and forgets what led to it
     run 500ms          let time pass; prints the trace of all that happens
@@ -40,6 +42,8 @@ class Script:
             "power": lambda sids: self._each(sids, lambda server: server.crash(power=True)),
             "stall": self._stall,
             "part": self._part,
+            "block": self._block,
+            "dirty": lambda sids: self._each(sids, lambda server: server.disk.soil()),
             "heal": lambda _: self.world.reach.heal(),
             "break": self._break,
             "write": self._write,
@@ -88,9 +92,11 @@ class Script:
         self._server(words[0]).stall(_microseconds(words[1]))
 
     def _part(self, words: list[str]) -> None:
-        bar = words.index("|")
-        some, others = [int(w) for w in words[:bar]], [int(w) for w in words[bar + 1 :]]
-        self.world.reach.split(some, others)
+        self.world.reach.split(*_sides(words))
+        self.world.mesh.blocked()
+
+    def _block(self, words: list[str]) -> None:
+        self.world.reach.block(*_sides(words))
         self.world.mesh.blocked()
 
     def _break(self, words: list[str]) -> None:
@@ -115,6 +121,11 @@ class Script:
                 f"{server} is {role}{serving}: applied 0x{server.state.zxid:x}, log "
                 f"0x{disk.log.zxid:x}, epochs {disk.accepted} {disk.current}"
             )
+
+
+def _sides(words: list[str]) -> tuple[list[int], list[int]]:
+    bar = words.index("|")
+    return [int(word) for word in words[:bar]], [int(word) for word in words[bar + 1 :]]
 
 
 def _microseconds(word: str) -> int:

@@ -31,6 +31,8 @@ class ZabDisk:
         self.base = self.log = self.synced = prefixes.root
         self.accepted = self.current = 0
         self.trouble = Trouble()
+        self.is_dirty = False
+        """There is a snapshot of something that never was committed: nothing can be cut off."""
         self._install = bytearray()
 
     # --- the process comes and goes
@@ -98,8 +100,11 @@ class ZabDisk:
         if prefix.depth > self.base.depth:
             self.base = prefix
 
+    def soil(self) -> None:
+        self.is_dirty = True
+
     def can_truncate(self, zxid: int) -> bool:
-        return self.base.zxid <= zxid
+        return not self.is_dirty and self.base.zxid <= zxid
 
     def _write(self, name: str) -> None:
         trouble = self.trouble

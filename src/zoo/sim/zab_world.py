@@ -46,6 +46,8 @@ class ZabScenario:
     snapshot_every: int = 20 * SECOND
     max_unsent: int = 1 << 20
     snapshot_padding: int = 100
+    dirty: bool = False
+    """No disk can go back behind what was applied: as with a snapshot that a Java server left."""
     crash_chance: float = 0.0
     """How often an effect on a disk is preceded by a crash."""
     faults: FaultMix = field(default_factory=FaultMix)
@@ -68,6 +70,7 @@ class ZabScenario:
             snapshot_padding=rng.choice((0, 100, 100_000)),
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.02)),
             faults=FaultMix.drawn(rng),
+            dirty=rng.random() < 0.2,
         )
 
 
@@ -135,6 +138,7 @@ class ZabWorld:
             one.tick_ms, one.init_limit, one.sync_limit, max_unsent=one.max_unsent
         )
         server.window = one.window
+        server.disk.is_dirty = one.dirty
         server.fsync_us = one.fsync_us
         server.snapshot_padding = one.snapshot_padding
         if one.crash_chance:

@@ -79,6 +79,7 @@ class Leader:
         self._lost: dict[int, None] = {}  # cannot promise this epoch any more
         self._is_decided = self._is_offered = False
         self._snapshots = SnapshotTurns(context.replica, self.handlers)
+        self._withheld: dict[LearnerHandler, None] = {}
         self._half_tick = max(1, context.settings.tick_ms // 2)
         self._next_ping = context.now_ms + self._half_tick
         self._is_whole_tick = False
@@ -136,6 +137,7 @@ class Leader:
         if handler.phase >= HandlerPhase.SYNC:
             self.broadcast.drop(handler)
         self._snapshots.gone(handler)
+        self._withheld.pop(handler, None)
         if self.phase is Phase.BROADCAST and handler.phase is HandlerPhase.BROADCAST:
             self.context.replica.learner_gone(handler)
         self._go_if_all_went()
@@ -225,7 +227,16 @@ class Leader:
         self.broadcast.forward(handler)
 
     def wants_snapshot(self, handler: LearnerHandler) -> None:
-        self._snapshots.wants(handler)
+        """A snapshot shows what is committed as far as we know. Who has a history and cannot cut it
+        may be one of those by whom more than that is committed: it has to keep that until we are
+        established, and our snapshot shows it, too.
+        """
+        history = self.context.history
+        may_be_ahead = handler.last_zxid == NO_HISTORY and history.committed < history.last_zxid
+        if may_be_ahead and not self.is_established:
+            self._withheld[handler] = None
+        else:
+            self._snapshots.wants(handler)
 
     def snapshot_ended(self) -> None:
         if self.phase is not Phase.STOPPED:
@@ -266,6 +277,9 @@ class Leader:
         for handler in [*self.handlers]:
             if handler.phase is HandlerPhase.IN_STEP:
                 handler.up_to_date()
+        withheld, self._withheld = self._withheld, {}
+        for handler in withheld:
+            self._snapshots.wants(handler)
         if known.is_enabled and leader != context.my_id:
             self._retire(None)  # nobody has been told whom to follow
 
