@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 DATA ?= ./zoo-data
 PORT ?= 2181
 PYTEST := $(BIN)/pytest
+SEEDS ?= 0-9999
+DURATION ?= 3m
 
-.PHONY: setup serve test lint types unit interop sim soak bench format clean
+.PHONY: setup serve test lint types unit interop sim campaign soak bench format clean
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/.ready
@@ -52,10 +54,17 @@ format: setup
 interop: setup
 	$(PYTEST) -m "interop and not slow" -rs
 
-# A server, its disk, network and clients in virtual time: 200 worlds, checked. A failing seed prints
-# the command that replays it.
+# Servers, their disks, network and clients in virtual time, checked: one server, the protocol of an
+# ensemble, whole ensembles. A failing seed prints the command that replays it.
 sim: setup
 	$(BIN)/zoo simulate --seeds 0-199 --duration 30s --quiet
+	$(BIN)/zoo simulate --zab --seeds 0-299 --duration 60s --quiet --jobs 2
+	$(BIN)/zoo simulate --servers 0 --seeds 0-79 --duration 30s --quiet --jobs 2
+
+# The same for hours: `make campaign SEEDS=10000-19999 DURATION=5m`.
+campaign: setup
+	$(BIN)/zoo simulate --zab --seeds $(SEEDS) --duration $(DURATION) --quiet --jobs 2
+	$(BIN)/zoo simulate --servers 0 --seeds $(SEEDS) --duration $(DURATION) --quiet --jobs 2
 
 # Long campaigns: kill -9, faults, scale.
 soak: setup
