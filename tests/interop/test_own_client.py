@@ -1,0 +1,133 @@
+"""Our client and recipes against both servers, so that the real thing judges them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from kazoo.client import KazooClient
+
+from tests.client.live import break_connection, poll, run
+from tests.interop.harness import Server
+from zoo.client.async_client import connect
+from zoo.client.errors import AuthFailedError, OperationTimeoutError, TransactionFailedError
+from zoo.client.results import Node
+from zoo.client.states import State
+from zoo.client.transaction import Get, ListChildren
+from zoo.client.watches import Event
+from zoo.jute.constants import CREATOR_ALL_ACL, EventType
+from zoo.recipes import Counter, Election, Lock, Queue, RWLock, Semaphore, WorkQueue
+from zoo.testing import expire_session
+
+pytestmark = pytest.mark.interop
+
+
+def test_every_operation(server: Server) -> None:
+    async def main() -> None:
+        async with connect(server.address) as zk:
+            await zk.create("/a", b"1")
+            await zk.create("/c", container=True)
+            await zk.create("/t", ttl=60)
+            await zk.create("/a/s-", sequence=True, protected=True)
+            await zk.set("/a", b"2", version=0)
+            assert (await zk.get("/a")).data == b"2"
+            assert len(await zk.children("/a")) == 1
+            assert await zk.count_descendants("/a") == 1
+            await zk.create("/e", ephemeral=True)
+            assert await zk.ephemerals() == ["/e"]
+            await zk.add_auth("digest", "kim:secret")
+            assert any(info.user == "kim" for info in await zk.who_am_i())
+            await zk.create("/mine", acl=CREATOR_ALL_ACL)
+            acl, stat = await zk.get_acl("/mine")
+            await zk.set_acl("/mine", acl, version=stat.aversion)
+            await zk.sync()
+            t = zk.transaction()
+            t.create("/x")
+            t.check("/a", version=9)
+            with pytest.raises(TransactionFailedError) as failure:
+                await t.commit()
+            assert failure.value.failed == 1
+            node, names, error = await zk.multi_read([Get("/a"), ListChildren("/"), Get("/x")])
+            assert isinstance(node, Node)
+            assert isinstance(names, list)
+            assert isinstance(error, Exception)
+            await zk.delete_all("/a")
+            assert await zk.exists("/a") is None
+
+    run(main())
+
+
+def test_watches_over_broken_connections(server: Server) -> None:
+    async def main() -> None:
+        async with connect(server.address) as zk, connect(server.address) as other:
+            seen: list[Event] = []
+            await zk.exists("/a", watch=seen.append)
+            async with await zk.watch("/", recursive=True) as events:
+                await break_connection(zk)
+                await other.create("/a")
+                assert (await anext(events)).is_gap
+                assert (await anext(events)).type is EventType.NODE_CREATED
+            assert [event.type for event in seen] == [EventType.NODE_CREATED]
+
+    run(main())
+
+
+def test_a_lost_session_and_refused_credentials(server: Server) -> None:
+    async def main() -> None:
+        async with connect(server.address) as zk:
+            states: list[State] = []
+            zk.add_listener(states.append)
+            await expire_session(zk)
+            await poll(lambda: State.CONNECTED in states, "a new session")
+            assert State.LOST in states
+            with pytest.raises(AuthFailedError):
+                await zk.add_auth("nonsense", b"x")
+
+    run(main())
+
+
+def test_recipes(server: Server) -> None:
+    async def main() -> None:
+        async with connect(server.address) as zk, connect(server.address) as other:
+            counters = [Counter(client, "/c") for client in (zk, other)]
+            await asyncio.gather(*(counters[n % 2].add() for n in range(10)))
+            assert await counters[0].get() == 10
+            async with Lock(zk, "/l") as place:
+                with pytest.raises(OperationTimeoutError):
+                    await Lock(other, "/l").acquire(timeout=0.1)
+                async with place.guarded() as t:
+                    t.create("/guarded")
+            async with RWLock(zk, "/rw").read, RWLock(other, "/rw").read:
+                pass
+            async with Semaphore(zk, "/s", 1), Election(other, "/e") as leadership:
+                assert leadership.is_held
+            await Queue(zk, "/q").put(b"x")
+            assert await Queue(other, "/q").get(timeout=5) == b"x"
+            work = WorkQueue(zk, "/w")
+            await work.put(b"x")
+            assert await work.ack(await work.take(timeout=5))
+
+    run(main())
+
+
+def test_kazoo_and_we_exclude_each_other(start_server: Callable[..., Server]) -> None:
+    server = start_server("zoo")
+    kazoo = KazooClient(server.address)
+    kazoo.start()
+    theirs = kazoo.Lock("/l", "kazoo", extra_lock_patterns=["-lock-"])
+
+    async def main() -> None:
+        async with connect(server.address) as zk:
+            assert await asyncio.to_thread(theirs.acquire, timeout=5)
+            with pytest.raises(OperationTimeoutError):
+                await Lock(zk, "/l").acquire(timeout=0.1)
+            await asyncio.to_thread(theirs.release)
+            async with Lock(zk, "/l", name="ours"):
+                assert not await asyncio.to_thread(theirs.acquire, blocking=False)
+
+    try:
+        run(main())
+    finally:
+        kazoo.stop()
+        kazoo.close()
