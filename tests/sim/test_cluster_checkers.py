@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.sim.entries import multi
+from zoo.jute.operations import Op
+from zoo.jute.txn_records import ErrorTxn
 from zoo.sim import cluster_checkers as kinds
 from zoo.sim.checking import Violation
 from zoo.sim.cluster_checking import ClusterChecker, ClusterCheckers, Ensemble
@@ -219,8 +222,10 @@ def test_client_order() -> None:
     with raises("ClientOrder"):
         stage.tell("decided", stage[1], stage.log(E1 + 2, session=7, cxid=2))
     late = bytes(7) + b"\7" + bytes(3) + b"\1" + bytes(16) + b"\xff\xff\xff\xff"
-    refused = stage.ensemble.prefixes.after(stage.log(E1 + 1), E1 + 2, late)
-    stage.tell("decided", stage[1], refused)
+    error = multi(E1 + 2, (Op.error, ErrorTxn(-118)))
+    for refusal in (late, bytes(7) + b"\7" + bytes(3) + b"\1" + error[12:]):
+        refused = stage.ensemble.prefixes.after(stage.log(E1 + 1), E1 + 2, refusal)
+        stage.tell("decided", stage[1], refused)
 
 
 def converged() -> Stage:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from zoo.jute.operations import Op
+from zoo.jute.txns import decode_txn
 from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, Ensemble
 from zoo.sim.learner_links import End
 from zoo.sim.prefixes import Prefix
@@ -15,7 +17,8 @@ from zoo.zab.packets import Packet, PacketType
 
 _HEADER = Struct(">qi")
 _TYPE = slice(28, 32)
-_ERROR = b"\xff\xff\xff\xff"
+_ERROR = int(Op.error).to_bytes(4, "big", signed=True)
+_MULTI = int(Op.multi).to_bytes(4, "big")
 
 
 class Durable(ClusterChecker):
@@ -230,12 +233,21 @@ class ClientOrder(ClusterChecker):
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         session_id, cxid = _HEADER.unpack_from(prefix.entry)
-        if not session_id or not cxid or prefix.entry[_TYPE] == _ERROR:
+        if not session_id or not cxid or _is_refusal(prefix.entry):
             return  # a request that comes late, over another server, is refused
         last = self._last.get(session_id, 0)
         if cxid <= last:
             self.violated(f"{prefix}: request {cxid} of session {session_id:x} after {last}")
         self._last[session_id] = cxid
+
+
+def _is_refusal(entry: bytes) -> bool:
+    """An error, or a multi of which one operation was refused."""
+    kind = entry[_TYPE]
+    if kind != _MULTI:
+        return kind == _ERROR
+    parts = decode_txn(entry).record.txns
+    return any(part.type == Op.error for part in parts)
 
 
 class Converged(ClusterChecker):
