@@ -115,6 +115,11 @@ class WatchStream:
             await self._on_close(self)
 
     @property
+    def waiting(self) -> int:
+        """Events that have come and were not read yet."""
+        return len(self._events)
+
+    @property
     def is_ended(self) -> bool:
         return self._ended
 

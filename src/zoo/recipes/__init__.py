@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoo.recipes import blocking
 from zoo.recipes.barrier import Barrier
+from zoo.recipes.cache import NodeCache, TreeCache
 from zoo.recipes.counter import AtomicValue, Counter
 from zoo.recipes.election import Election, LeaderLatch
 from zoo.recipes.group import Group
@@ -24,6 +25,7 @@ __all__ = [
     "LeaderLatch",
     "Lock",
     "MultiLock",
+    "NodeCache",
     "NotHeldError",
     "Place",
     "PriorityQueue",
@@ -31,6 +33,7 @@ __all__ = [
     "RWLock",
     "Semaphore",
     "Taken",
+    "TreeCache",
     "WorkQueue",
     "blocking",
 ]

@@ -9,14 +9,26 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from zoo.client.blocking import Client
 from zoo.client.blocking_parts import BlockingTransaction
 from zoo.client.converters import Converter
 from zoo.client.portal import portal
+from zoo.client.results import Node
 from zoo.client.transaction import Transaction
-from zoo.recipes import barrier, counter, election, group, lock, places, queues, rwlock, semaphore
+from zoo.recipes import (
+    barrier,
+    cache,
+    counter,
+    election,
+    group,
+    lock,
+    places,
+    queues,
+    rwlock,
+    semaphore,
+)
 from zoo.recipes.queues import Taken
 
 T = TypeVar("T")
@@ -396,3 +408,71 @@ class Group(Generic[T]):
 
     def __exit__(self, *_: object) -> None:
         self.leave()
+
+
+class TreeCache(Generic[T]):
+    """See `zoo.recipes.TreeCache`. The listener is called in the client's thread for callbacks."""
+
+    def __init__(self, zk: Client[T], path: str, listener: cache.Listener | None = None) -> None:
+        def forward(path: str, node: Node[T] | None) -> None:
+            if listener is not None:
+                zk._dispatcher.call(lambda: listener(path, node))
+
+        self._cache = self._twin(zk, path, forward)
+
+    def _twin(self, zk: Client[T], path: str, listener: cache.Listener) -> cache.TreeCache[T]:
+        return cache.TreeCache(zk._client, path, listener)
+
+    def __repr__(self) -> str:
+        return repr(self._cache)
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+    @property
+    def is_current(self) -> bool:
+        return self._cache.is_current
+
+    def get(self, path: str) -> Node[T] | None:
+        return self._cache.get(path)
+
+    def children(self, path: str) -> list[str]:
+        return self._on_loop(lambda: self._cache.children(path))
+
+    def snapshot(self) -> dict[str, Node[T]]:
+        """Path -> node, by path; of one moment."""
+        return self._on_loop(self._cache.snapshot)
+
+    def _on_loop(self, read: Callable[[], R]) -> R:
+        async def run() -> R:
+            return read()
+
+        return _run(run())
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
+        """`condition` is called on the portal's thread: it may look at the cache and no more."""
+        _run(self._cache.wait_for(condition, timeout))
+
+    def start(self, timeout: float | None = 30.0) -> None:
+        _run(self._cache.start(timeout))
+
+    def stop(self) -> None:
+        _run(self._cache.stop())
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class NodeCache(TreeCache[T]):
+    """See `zoo.recipes.NodeCache`."""
+
+    def _twin(self, zk: Client[T], path: str, listener: cache.Listener) -> cache.TreeCache[T]:
+        return cache.NodeCache(zk._client, path, listener)
+
+    @property
+    def node(self) -> Node[T] | None:
+        return self._cache.get(self._cache.path)
