@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from tests.interop import session as s
 from tests.interop.histories import INITIAL, Op
@@ -60,12 +60,14 @@ def look(session: Session, key: bytes, number: int, synced: bool = True) -> Op:
 
 
 class Recorder(threading.Thread):
-    """One session over many connections; `history` and `trouble` are for afterwards."""
+    """One session over many connections. `servers` are kind and number by port; `history` and
+    `trouble` are for afterwards.
+    """
 
     def __init__(
         self,
         number: int,
-        ports: Sequence[int],
+        servers: Mapping[int, str],
         seed: int,
         timeout_ms: int = 30_000,
         patience_s: float = 2.0,
@@ -77,7 +79,7 @@ class Recorder(threading.Thread):
         self.over = threading.Event()
         self.connections = self.writes = 0
         self.mine = b"/session-%d" % number
-        self._number, self._ports = number, ports
+        self._number, self._servers, self._server = number, servers, ""
         self._rng = random.Random(f"{seed} {number}")
         self._timeout_ms, self._patience_s, self._pause_s = timeout_ms, patience_s, pause_s
         self._versions = dict.fromkeys(KEYS, 0)
@@ -105,8 +107,9 @@ class Recorder(threading.Thread):
             assert stat.ephemeral_owner == self._id, self.mine
 
     def _connect(self) -> Session:
+        port = self._rng.choice([*self._servers])
         session = Session(
-            self._rng.choice(self._ports),
+            port,
             self._timeout_ms,
             self._id,
             self._password,
@@ -116,6 +119,7 @@ class Recorder(threading.Thread):
         assert session.id, f"the session was lost; its znode is {self.mine!r}"
         self.connections += 1
         self._id, self._password = session.id, session.password
+        self._server = self._servers[port]
         return session
 
     def _ride(self, session: Session) -> None:
@@ -150,6 +154,7 @@ class Recorder(threading.Thread):
         if reply.error not in (0, _BAD_VERSION):
             raise Refused(reply.error)
         op = op._replace(ended=time.monotonic(), answered=True, zxid=reply.zxid)
+        op = op._replace(server=self._server)
         if reply.error:
             op = op._replace(refused=True)
             self._versions[key] += 1  # or it would be refused for ever
@@ -162,7 +167,7 @@ class Recorder(threading.Thread):
         self._seen = reply.zxid
 
     def _get(self, session: Session, key: bytes, synced: bool) -> None:
-        op = look(session, key, self._number, synced)
+        op = look(session, key, self._number, synced)._replace(server=self._server)
         self._versions[key] = op.version
         self._seen = op.zxid
         self.history.append(op)

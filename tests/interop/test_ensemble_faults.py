@@ -23,7 +23,7 @@ import pytest
 
 from tests.interop.ensemble import Ensemble
 from tests.interop.harness import repo_root, wait_out, wait_until
-from tests.interop.histories import deposed_syncs, violations
+from tests.interop.histories import excused_syncs, violations
 from tests.interop.partitions import Network
 from tests.interop.recorder import KEYS, Recorder, look, make_registers
 from tests.interop.rider import synced
@@ -46,10 +46,11 @@ class Trial:
         small["commitLogCount"] = self.rng.choice((100, 500, 5000))
         ticks = {"tickTime": 200, "syncLimit": 5, "initLimit": 50}
         self.ensemble = Ensemble(directory, kinds, 0, self.network, **small, **ticks)
-        ports = [server.port for server in self.ensemble.members.values()]
+        members = self.ensemble.members
+        servers = {server.port: f"{server.kind} {sid}" for sid, server in members.items()}
         # Some wait for a server that hangs until it answers, the others leave it.
         self.clients = [
-            Recorder(number, ports, seed, patience_s=(1.0, 6.0)[number % 2])
+            Recorder(number, servers, seed, patience_s=(1.0, 6.0)[number % 2])
             for number in range(_CLIENTS)
         ]
         self.leader = 0
@@ -226,8 +227,8 @@ class Trial:
         connections = sum(client.connections for client in self.clients)
         return (
             f"{len(history)} calls checked, {writes} writes acknowledged, {unknown} unknown,"
-            f" {connections} connections, no session lost, {len(deposed_syncs(history))} syncs"
-            " answered by a leader that was none any more"
+            f" {connections} connections, no session lost, {len(excused_syncs(history))} syncs"
+            " stale in a way that ZooKeeper knows"
         )
 
 

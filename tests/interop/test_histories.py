@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.interop.histories import INITIAL, Op, deposed_syncs, violations
+from tests.interop.histories import INITIAL, Op, excused_syncs, violations
 
 KEYS = (b"/a", b"/b")
 A, B = KEYS
@@ -189,11 +189,18 @@ def test_a_deposed_leader_may_answer_a_sync_once_and_is_counted() -> None:
     newer = put(2, epoch + 1, 2, session=1)
     stale = got(3, FIRST, session=2, synced=True)
     assert violations([FIRST, newer, stale]) == []
-    assert deposed_syncs([FIRST, newer, stale]) == [stale]
+    assert excused_syncs([FIRST, newer, stale]) == [stale]
     # it has heard of the new epoch: no excuse
     knowing = stale._replace(zxid=epoch + 1)
     assert violations([FIRST, newer, knowing]) != []
-    assert deposed_syncs([FIRST, newer, knowing]) == []
+    assert excused_syncs([FIRST, newer, knowing]) == []
+
+
+def test_a_java_server_may_answer_a_sync_early() -> None:
+    stale = got(3, FIRST, session=2, synced=True)._replace(server="java 2")
+    assert violations([FIRST, SECOND, stale]) == []
+    assert excused_syncs([FIRST, SECOND, stale]) == [stale]
+    assert violations([FIRST, SECOND, stale._replace(server="zoo 2")]) != []
 
 
 def test_what_may_be_is_not_named() -> None:

@@ -134,6 +134,23 @@ def test_reads_wait_for_the_writes_before_them(ensemble: Ensemble, sid: int) -> 
     session.close()
 
 
+def test_a_sync_at_zoo_shows_what_was_acknowledged_elsewhere(ensemble: Ensemble) -> None:
+    """Of Zoo alone: a Java leader lets syncs of its own clients overtake commits now and then."""
+    path = b"/synced"
+    Session(ensemble[1].port).create(path)
+    requests = [(s.SYNC, buffer(path)), (s.GET_DATA, buffer(path) + b"\0")]
+    for sid, server in ensemble.members.items():
+        for reader_sid in (n for n in ensemble.members if ensemble[n].kind == "zoo" and n != sid):
+            writer, reader = Session(server.port), Session(ensemble[reader_sid].port)
+            for number in range(100):
+                writer.set(path, b"%d" % number)
+                reader.send_all(requests)
+                assert reader.receive().error == 0
+                assert s.take_buffer(reader.receive().body)[0] == b"%d" % number
+            writer.close()
+            reader.close()
+
+
 @pytest.mark.parametrize("sid", [1, 2])
 def test_containers_and_ttl_nodes_go(ensemble: Ensemble, sid: int) -> None:
     session = Session(ensemble[sid].port)
