@@ -44,7 +44,7 @@ def test_names_and_fields_are_unique() -> None:
 
 
 def test_config_has_one_attribute_per_field_and_in_the_order_of_the_table() -> None:
-    beyond = ["ensemble", "my_id", "settings", "warnings"]
+    beyond = ["ensemble", "my_id", "source", "settings", "warnings"]
     attributes = [field.name for field in dataclasses.fields(Config)]
     assert attributes == [key.field for key in KEYS if key.field] + beyond
 
