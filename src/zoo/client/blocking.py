@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.blocking_parts import BlockingTransaction, BlockingWatchStream
 from zoo.client.converters import BYTES, Converter
+from zoo.client.direct import ask
 from zoo.client.errors import ClientError
 from zoo.client.portal import Dispatcher, portal
 from zoo.client.results import Children, Node
@@ -23,7 +24,9 @@ from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
 from zoo.client.transaction import Get, ListChildren
 from zoo.client.watches import Event
+from zoo.jute.client_records import GetDataRequest, SetDataRequest
 from zoo.jute.constants import OPEN_ACL_UNSAFE, WatcherType
+from zoo.jute.operations import Op
 from zoo.jute.records import ACL, ClientInfo, Stat
 
 T = TypeVar("T")
@@ -182,7 +185,12 @@ class Client(Generic[T]):
     def get(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Node[T]:
-        return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
+        if watch is not None:
+            return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
+        client = self._client
+        request = GetDataRequest(client._wire(path, "get"), False)
+        reply = ask(client._session, Op.getData, request, path, timeout)
+        return Node(path, client._value(reply.data, path), reply.stat)
 
     def exists(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
@@ -236,7 +244,10 @@ class Client(Generic[T]):
     def set(
         self, path: str, data: T | None, *, version: int = -1, timeout: float | None = None
     ) -> Stat:
-        return self._run(self._client.set(path, data, version=version, timeout=timeout))
+        client = self._client
+        request = SetDataRequest(client._wire(path, "set"), client._bytes(data, path), version)
+        stat: Stat = ask(client._session, Op.setData, request, path, timeout).stat
+        return stat
 
     def delete(self, path: str, *, version: int = -1, timeout: float | None = None) -> None:
         self._run(self._client.delete(path, version=version, timeout=timeout))

@@ -30,7 +30,7 @@ class Portal:
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for its result. Interrupted (Ctrl-C), the coroutine is cancelled."""
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             work.close()
             raise RuntimeError("a blocking call from the portal's own thread would wait for ever")
         future = asyncio.run_coroutine_threadsafe(work, self.loop)
@@ -39,6 +39,11 @@ class Portal:
         except BaseException:
             future.cancel()
             raise
+
+    @property
+    def is_current(self) -> bool:
+        """Are we in its thread, where nothing may block?"""
+        return threading.current_thread() is self._thread
 
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         self.loop.call_soon_threadsafe(function, *arguments)

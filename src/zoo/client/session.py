@@ -246,16 +246,20 @@ class Session:
         seconds = self.options.operation_timeout if timeout is None else timeout
         timer = self._loop.call_later(seconds, self._too_late, call, future, seconds)
         try:
-            self.core.submit(call, self.now_ms())
-            if not self._will_flush:
-                self._will_flush = True
-                self._loop.call_soon(self.flush)
+            self.submit(call)
             return await future
         except asyncio.CancelledError:
             self.core.forget(call)
             raise
         finally:
             timer.cancel()
+
+    def submit(self, call: Call) -> None:
+        """On the loop: into the session's order, and out with this turn's write."""
+        self.core.submit(call, self.now_ms())
+        if not self._will_flush:
+            self._will_flush = True
+            self._loop.call_soon(self.flush)
 
     def _call(
         self,
@@ -274,6 +278,17 @@ class Session:
                 assert body is not None
                 future.set_result((body, zxid))
 
+        return self.make_call(op, record, path, finish, watch)
+
+    def make_call(
+        self,
+        op: Op,
+        record: Any,
+        path: str | None,
+        finish: Callable[[ClientError | None, Reader | None, int], None],
+        watch: tuple[Kind, bytes, Watcher] | None = None,
+    ) -> Call:
+        """Raises RequestTooLargeError."""
         body = encode_body(op, record)
         if len(body) + 8 > self.options.max_request_bytes:
             raise RequestTooLargeError(
