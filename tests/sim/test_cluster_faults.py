@@ -56,5 +56,13 @@ def test_one_restart_is_planned_for_one_crash() -> None:
     assert victim.life == 1
 
 
+def test_a_disk_that_was_about_to_fail_is_mended_at_the_end() -> None:
+    it = world(FaultMix(every=0))
+    it.servers[0].break_disk(Random(1))
+    it.faults.end()
+    trouble = it.servers[0].disk.trouble
+    assert trouble.writes_until_failure is trouble.syncs_until_failure is None
+
+
 def test_drawn_mixes_differ() -> None:
     assert len({FaultMix.drawn(Random(seed)) for seed in range(20)}) > 15

@@ -45,6 +45,25 @@ def test_a_broken_one_fails_and_says_how_to_see_it(monkeypatch: pytest.MonkeyPat
     assert "replay: zoo simulate --seed 3 --duration 2000ms --trace" in result.output
 
 
+def test_ensembles_and_the_protocol_alone() -> None:
+    result = run("--servers", "3", "--observers", "1", "--seed", "2", "--duration", "500ms")
+    assert result.exit_code == 0
+    assert "seed 2: 3+1 members" in result.output
+    result = run("--zab", "--seeds", "1-3", "--duration", "500ms", "--quiet")
+    assert result.exit_code == 0
+    assert "3 seeds, 0 failed" in result.output
+    assert "days per CPU-hour" in result.output
+
+
+def test_a_broken_ensemble_says_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.zab.leader.Leader._establish", lambda self: 1 / 0)
+    result = run("--zab", "--servers", "3", "--seed", "3", "--duration", "2s", "--quiet")
+    assert result.exit_code == 1
+    assert "replay: zoo simulate --seed 3 --duration 2000ms --zab --servers 3 --trace" in (
+        result.output
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "microseconds"),
     [("10m", 600_000_000), ("90s", 90_000_000), ("5", 5_000_000), ("500ms", 500_000)],

@@ -25,6 +25,7 @@ from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
 from zoo.sim.cluster_server import ClusterServer
 from zoo.sim.cluster_service import SERVICE, Agreed, Service
 from zoo.sim.learner_links import End, Links
+from zoo.sim.locking import Locker, Locks
 from zoo.sim.mesh import Mesh
 from zoo.sim.network import Link
 from zoo.sim.peer_host import PeerHost
@@ -46,6 +47,8 @@ class ClusterScenario:
     voters: int = 3
     observers: int = 0
     clients: int = 4
+    lockers: int = 2
+    """Clients that take turns under a lock."""
     tick_ms: int = 400
     init_limit: int = 5
     sync_limit: int = 3
@@ -67,6 +70,7 @@ class ClusterScenario:
             voters=voters or rng.choice((2, 3, 3, 3, 4, 5, 5, 7)),
             observers=observers if observers >= 0 else rng.choice((0, 0, 1, 2)),
             clients=rng.choice((1, 3, 5)),
+            lockers=rng.choice((0, 2, 4)),
             tick_ms=rng.choice((200, 500, 2_000)),
             init_limit=rng.choice((5, 10)),
             sync_limit=rng.choice((2, 5)),
@@ -158,7 +162,8 @@ class ClusterWorld:
         self._links: list[Link] = []
         self.clients: list[SimClient] = []
         self.workloads: list[Workload] = []
-        for number in range(one.clients):
+        self.lockers: list[Locker] = []
+        for number in range(one.clients + one.lockers):
             self._add_client(number)
 
     def _fork(self) -> Random:
@@ -241,11 +246,15 @@ class ClusterWorld:
             self.trace,
         )
         client.patience = 2 / 3
+        self.clients.append(client)
+        self.faults.hosts.append(client.name)
+        if number >= self.scenario.clients:
+            locks = next(one for one in self.service.all if isinstance(one, Locks))
+            self.lockers.append(Locker(client, self._fork(), locks))
+            return
         workload = Workload(client, self._fork(), number)
         workload.pause_us = self.scenario.pause_us
-        self.clients.append(client)
         self.workloads.append(workload)
-        self.faults.hosts.append(client.name)
         watches = next(one for one in self.service.all if isinstance(one, Watches))
 
         def dial(client: SimClient) -> Link:
@@ -314,8 +323,11 @@ class ClusterWorld:
         limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
         self._wait(60 * SECOND + 4 * limits, self._all_serve)
         self._serve_all_clients(limits)
-        for workload, client in zip(self.workloads, self.clients, strict=True):
+        for workload in self.workloads:
             workload.stopped = True
+        for locker in self.lockers:
+            locker.stopped = True
+        for client in self.clients:
             client.may_connect = False
             client.hang_up()
         longest = max(client.timeout_ms for client in self.clients)
@@ -333,10 +345,10 @@ class ClusterWorld:
         def served() -> bool:
             return all(client.answered > before[client] for client in self.clients)
 
-        for workload, client in zip(self.workloads, self.clients, strict=True):
+        for workload in self.workloads:
             workload.is_calm = True
-            if client.state is State.SILENT:
-                client.hang_up()
+            if workload.client.state is State.SILENT:
+                workload.client.hang_up()
         self._wait(30 * SECOND + 4 * limits, served)
         waiting = [client for client in self.clients if client.answered == before[client]]
         if waiting:

@@ -44,6 +44,10 @@ class Victim(Protocol):
         """Let the disk fail soon; returns how."""
         ...
 
+    def mend_disk(self) -> None:
+        """Let the disk fail no more."""
+        ...
+
     def trace(self, text: str) -> None: ...
 
 
@@ -130,6 +134,7 @@ class Faults:
         self._heal()
         self._calm()
         for server in self.servers:
+            server.mend_disk()
             if not server.is_up:
                 self._restart(server)
 

@@ -235,6 +235,9 @@ class ClusterServer(PeerHost, ClientPort):
             faults.operations_until_interruption = rng.randint(1, 60)
         return kind
 
+    def mend_disk(self) -> None:
+        self.files.faults = Faults()
+
     # --- turns
 
     def begin_turn(self) -> None:

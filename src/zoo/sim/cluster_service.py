@@ -20,6 +20,7 @@ from zoo.sim import checkers as promises
 from zoo.sim.checking import Checkers
 from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, Ensemble
 from zoo.sim.history import History, is_session
+from zoo.sim.locking import Locks
 from zoo.sim.outcomes import Outcomes
 from zoo.sim.prefixes import Prefix
 from zoo.sim.schedule import Schedule
@@ -118,6 +119,7 @@ SERVICE = (
     Watches,
     Digests,
     EnsembleSessions,
+    Locks,
 )
 
 

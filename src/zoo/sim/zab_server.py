@@ -138,6 +138,9 @@ class ZabServer(PeerHost):
             self.disk.trouble.syncs_until_failure = rng.randint(1, 20)
         return kind
 
+    def mend_disk(self) -> None:
+        self.disk.trouble = Trouble()
+
     def _begin_ready(self) -> bool:
         if self._busy:
             return False
