@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import shutil
 import signal
 import socket
@@ -94,9 +95,17 @@ def server_command(kind: str, config: Path, properties: tuple[str, ...] = ()) ->
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nobody listens on, below those that the kernel gives to outgoing connections: a
+    server that comes back must find its port free.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_240, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until(condition: Callable[[], T], deadline: float, what: str, pause: float = 0.01) -> T:
