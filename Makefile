@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest
 SEEDS ?= 0-9999
 DURATION ?= 3m
 
-.PHONY: setup serve test lint types unit interop sim campaign soak bench format clean
+.PHONY: setup serve test lint types unit fuzz interop sim campaign soak bench format clean
 .DEFAULT_GOAL := test
 
 setup: $(VENV)/.ready
@@ -48,6 +48,10 @@ types: setup
 format: setup
 	$(BIN)/ruff check --fix src tests bench
 	$(BIN)/ruff format src tests bench
+
+# The property tests with new examples, many more of them.
+fuzz: setup
+	$(PYTEST) -m "hypothesis and not interop and not slow" --hypothesis-profile=fresh
 
 # Against real clients and, where Java and its jars are (python -m tests.interop.java_peer), against
 # the Java server; what is missing is skipped by name.
