@@ -1,0 +1,40 @@
+"""The recipes for the blocking client: same names, same guarantees, same znodes.
+
+Each wraps its asyncio twin, in the module of the same name, whose docstring states the guarantee
+and what to do when the session is suspended or lost. Any thread may use them; a reentrant Lock
+belongs to a thread.
+"""
+
+from __future__ import annotations
+
+from zoo.recipes.blocking.barrier import Barrier
+from zoo.recipes.blocking.cache import NodeCache, TreeCache
+from zoo.recipes.blocking.counter import AtomicValue, Counter
+from zoo.recipes.blocking.election import Election, LeaderLatch
+from zoo.recipes.blocking.group import Group
+from zoo.recipes.blocking.lock import Lock, MultiLock
+from zoo.recipes.blocking.places import Place
+from zoo.recipes.blocking.queues import PriorityQueue, Queue, WorkQueue
+from zoo.recipes.blocking.rwlock import ReadLock, RWLock, WriteLock
+from zoo.recipes.blocking.semaphore import Semaphore
+
+__all__ = [
+    "AtomicValue",
+    "Barrier",
+    "Counter",
+    "Election",
+    "Group",
+    "LeaderLatch",
+    "Lock",
+    "MultiLock",
+    "NodeCache",
+    "Place",
+    "PriorityQueue",
+    "Queue",
+    "RWLock",
+    "ReadLock",
+    "Semaphore",
+    "TreeCache",
+    "WorkQueue",
+    "WriteLock",
+]

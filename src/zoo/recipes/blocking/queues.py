@@ -1,0 +1,60 @@
+"""The blocking twins of the queues."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from zoo.client.blocking import Client
+from zoo.recipes import queues
+from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.queues import Taken
+
+T = TypeVar("T")
+
+
+class PriorityQueue(Twin[queues.PriorityQueue[T]], Generic[T], of=queues.PriorityQueue):
+    """See `zoo.recipes.PriorityQueue`."""
+
+    def __init__(self, zk: Client[T], path: str) -> None:
+        super().__init__(self._twin(zk, path))
+
+    def _twin(self, zk: Client[T], path: str) -> queues.PriorityQueue[T]:
+        return queues.PriorityQueue(zk._client, path)
+
+    def put(self, item: T, priority: int = 500) -> str:
+        return run(self._recipe.put(item, priority))
+
+    def get(self, timeout: float | None = None) -> T:
+        return run(self._recipe.get(timeout))
+
+    def size(self) -> int:
+        return run(self._recipe.size())
+
+
+class Queue(PriorityQueue[T], of=queues.Queue):
+    """See `zoo.recipes.Queue`."""
+
+    def _twin(self, zk: Client[T], path: str) -> queues.PriorityQueue[T]:
+        return queues.Queue(zk._client, path)
+
+
+class WorkQueue(Twin[queues.WorkQueue[T]], Generic[T], of=queues.WorkQueue):
+    """See `zoo.recipes.WorkQueue`."""
+
+    def __init__(self, zk: Client[T], path: str) -> None:
+        super().__init__(queues.WorkQueue(zk._client, path))
+
+    def put(self, item: T, priority: int = 500) -> str:
+        return run(self._recipe.put(item, priority))
+
+    def size(self) -> int:
+        return run(self._recipe.size())
+
+    def take(self, timeout: float | None = None) -> Taken[T]:
+        return run(self._recipe.take(timeout))
+
+    def ack(self, item: Taken[T]) -> bool:
+        return run(self._recipe.ack(item))
+
+    def put_back(self, item: Taken[T]) -> bool:
+        return run(self._recipe.put_back(item))
