@@ -66,3 +66,15 @@ def test_a_disk_that_was_about_to_fail_is_mended_at_the_end() -> None:
 
 def test_drawn_mixes_differ() -> None:
     assert len({FaultMix.drawn(Random(seed)) for seed in range(20)}) > 15
+
+
+def test_a_crasher_ends_its_server_until_all_is_quiet() -> None:
+    it = world(FaultMix(every=0), lines := [])
+    victim = it.servers[0]
+    victim.start()
+    crash_here = it.faults.crasher(victim, Random(1), 0.5)
+    asked = [crash_here("append") for _ in range(20)]
+    assert set(asked) == {True, False}
+    assert sum("s1 crashes before append" in line for line in lines) == sum(asked)
+    it.faults.end()
+    assert not any(crash_here("append") for _ in range(20))

@@ -110,7 +110,7 @@ def test_a_failing_disk_stops_the_server_before_anything_is_acknowledged() -> No
     assert stopped == [True]
     assert not stage.server.is_up
     assert "replied" not in stage.notes.names
-    assert any("server stops: cannot fsync log.1" in line for line in stage.lines)
+    assert any("stops: cannot fsync log.1" in line for line in stage.lines)
 
 
 def test_snapshots_are_taken_while_it_serves_and_old_ones_purged() -> None:

@@ -14,8 +14,8 @@ from zoo.jute.txns import encode_txn
 from zoo.sim.checking import Violation
 from zoo.sim.client import Request
 from zoo.sim.history import History
+from zoo.sim.host import WALL_START_MS
 from zoo.sim.schedule import Schedule
-from zoo.sim.server import WALL_START_MS
 from zoo.sim.session_checker import Sessions
 
 TIMEOUT = 4_000

@@ -146,6 +146,7 @@ class ClusterWorld:
         self.links.tap = Wiretap(self._tapped)
         self.servers: list[ClusterServer] = []
         self._hosts: dict[int, PeerHost] = {}
+        self._crash_rngs: dict[ClusterServer, Random] = {}
         for sid in (*voters, *observers):
             self._add_server(sid)
         self.faults = Faults(
@@ -158,6 +159,8 @@ class ClusterWorld:
             one.faults,
             self.trace,
         )
+        for server, rng in self._crash_rngs.items():
+            server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
         self.faults.on_strike = self._disturbed
         self._links: list[Link] = []
         self.clients: list[SimClient] = []
@@ -215,23 +218,11 @@ class ClusterWorld:
         server.window = one.window
         server.max_unsent = one.max_unsent
         if one.crash_chance:
-            server.crash_here = self._crasher(server)
+            self._crash_rngs[server] = self._fork()
         self.servers.append(server)
         self._hosts[sid] = server
         self.ensemble.members[sid] = server
         self.mesh.join(sid, server)
-
-    def _crasher(self, server: ClusterServer) -> Callable[[str], bool]:
-        rng, chance = self._fork(), self.scenario.crash_chance
-
-        def crash_here(where: str) -> bool:
-            if self.faults.is_quiet or rng.random() >= chance:
-                return False
-            server.trace(f"crashes before {where}")
-            self.faults.crash(server, power=rng.random() < 0.6)
-            return True
-
-        return crash_here
 
     def _add_client(self, number: int) -> None:
         tick = self.scenario.tick_ms

@@ -27,6 +27,7 @@ class Victim(Protocol):
     is_up: bool
     wall_offset_ms: int
     on_stop: Callable[[], None]
+    crash_here: Callable[[str], bool]
 
     @property
     def is_leading(self) -> bool: ...
@@ -169,6 +170,18 @@ class Faults:
         victim.crash(power=power)
         self._restarter(victim)()
         self.on_strike()
+
+    def crasher(self, victim: Victim, rng: Random, chance: float) -> Callable[[str], bool]:
+        """For its `crash_here`: ends the server now and then, before an effect."""
+
+        def crash_here(where: str) -> bool:
+            if self.is_quiet or rng.random() >= chance:
+                return False
+            victim.trace(f"crashes before {where}")
+            self.crash(victim, power=rng.random() < 0.6)
+            return True
+
+        return crash_here
 
     def _blackout(self) -> None:
         """Several machines lose their power at once, perhaps all."""

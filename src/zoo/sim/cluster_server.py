@@ -108,7 +108,6 @@ class ClusterServer(PeerHost, ClientPort):
         self.window = 100_000
         self.max_unsent = 1 << 20
         self.snapshots = self.purges = self.reloads = 0
-        self.crash_here: Callable[[str], bool] = lambda where: False
         self.incoming: dict[int, Prefix] = {}
         self._serving = self._leading = False
         self._busy = self._is_changing = False

@@ -52,6 +52,8 @@ class PeerHost(Host):
         self.tick_ms = 2000
         self.ticks = 4
         """How often the server looks at the time within a tick, if nothing is due."""
+        self.crash_here: Callable[[str], bool] = lambda where: False
+        """Asked before each effect on the disk: whether the server has ended at this moment."""
         self._timer: int | None = None
         self._dialling: int | None = None
         self._held: list[End] = []

@@ -2,10 +2,7 @@
 
 Theory of operation. The contract of zoo.zab.ready is carried out in single steps with time between
 them: roll and append, fsync, the report back to the core. Meanwhile the core serves. A crash may
-come between any two steps, also between two chunks of a snapshot, its commit and a purge; what was
-planned by a server that has died does not happen (`later` compares lives).
-
-A stall stops the server but not the world: bytes arrive and lie in its sockets, time goes on.
+come between any two steps, also between two chunks of a snapshot, its commit and a purge.
 """
 
 from __future__ import annotations
@@ -22,13 +19,12 @@ from zoo.runtime.loading import load, write_snapshot
 from zoo.runtime.purge import purge
 from zoo.server.core import ServerCore
 from zoo.sim.client_port import ClientPort
-from zoo.sim.disk import Disk, MemorySnapshotWriter, MemoryStorage
+from zoo.sim.disk import Disk, Interrupted, MemorySnapshotWriter, MemoryStorage
+from zoo.sim.host import Host
 from zoo.sim.schedule import Schedule
 from zoo.zab.ready import Ready
 
 log = logging.getLogger(__name__)
-
-WALL_START_MS = 1_700_000_000_000
 
 
 class Observer(Protocol):
@@ -48,7 +44,7 @@ class Observer(Protocol):
     def stalled(self, duration_us: int) -> None: ...
 
 
-class SimServer(ClientPort):
+class SimServer(Host, ClientPort):
     """A standalone server on a simulated disk. `fsync_us` is how long an fsync takes."""
 
     def __init__(
@@ -60,25 +56,17 @@ class SimServer(ClientPort):
         trace: Callable[[str], None],
         fsync_us: tuple[int, int] = (100, 8_000),
     ) -> None:
-        self.schedule = schedule
+        Host.__init__(self, schedule, 0, trace)
         self.rng = rng
         self.config = config
         self.observer = observer
-        self._sink = trace
         self.fsync_us = fsync_us
         self.disk = Disk()
-        self.life = 0
-        self.is_up = False
-        self.stalled_until = 0
-        self.failure: StorageFailed | None = None
-        self.on_stop: Callable[[], None] = lambda: None
+        self.failure: StorageFailed | Interrupted | None = None
         self.sockets = {}
         self.syncs = self.snapshots = self.purges = 0
         self._disk_busy = False
         self._snapshot: Iterator[bytes] | None = None
-
-    def trace(self, text: str) -> None:
-        self._sink(text)
 
     def heard_from(self, session_id: int) -> None:
         self.observer.heard(session_id)
@@ -91,7 +79,7 @@ class SimServer(ClientPort):
         loaded = load(
             self.config,
             self.storage,
-            moment=(self.schedule.now_ms, WALL_START_MS + self.schedule.now_ms),
+            moment=(self.now_ms, self.wall_ms),
             rng=Random(self.rng.getrandbits(64)),
         )
         self.core = loaded.core
@@ -100,7 +88,7 @@ class SimServer(ClientPort):
         self._disk_busy = False
         self._snapshot = None
         self.trace(
-            f"server starts: zxid 0x{self.core.tree.last_zxid:x}, {len(self.core.tree.nodes)} "
+            f"starts: zxid 0x{self.core.tree.last_zxid:x}, {len(self.core.tree.nodes)} "
             f"znodes, {len(self.core.sessions)} sessions, {loaded.replayed} replayed"
         )
         self.observer.recovered(self.core)
@@ -108,7 +96,7 @@ class SimServer(ClientPort):
             if loaded.snapshot is None:
                 write_snapshot(self.core, self.storage)
         except StorageFailed as failure:
-            self._stop(failure)
+            self.stopped(failure)
             return
         self._tick()
         if self.config.purge_interval_ms:
@@ -120,36 +108,16 @@ class SimServer(ClientPort):
             self.disk.power_failure(self.rng)
         else:
             self.disk.kill()
-        self.life += 1
-        self.is_up = False
-        self.stalled_until = 0
+        self.end()
         self.break_clients()
 
-    def stall(self, duration_us: int) -> None:
-        """Stop running for a while, as SIGSTOP, swapping or a long collection do."""
-        self.stalled_until = max(self.stalled_until, self.schedule.now + duration_us)
-        self.observer.stalled(duration_us)
+    def stall(self, duration: int, *, asleep: bool = False) -> None:
+        super().stall(duration, asleep=asleep)
+        self.observer.stalled(duration)
 
-    def later(self, delay: int, action: Callable[[], None]) -> None:
-        """Plan something that this server does if it still lives then; a stall puts it off."""
-        life = self.life
-
-        def run() -> None:
-            if life != self.life:
-                return
-            if self.schedule.now < self.stalled_until:
-                self.schedule.after(self.stalled_until - self.schedule.now, run)
-                return
-            try:
-                action()
-            except StorageFailed as failure:
-                self._stop(failure)
-
-        self.schedule.after(delay, run)
-
-    def _stop(self, failure: StorageFailed) -> None:
-        """The disk broke its promise: end, before anything that is not durable was acknowledged."""
-        self.trace(f"server stops: {failure}")
+    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+        """End, before anything that is not durable was acknowledged."""
+        self.trace(f"stops: {failure}")
         self.failure = failure
         self.crash(power=False)
         self.on_stop()
@@ -157,8 +125,7 @@ class SimServer(ClientPort):
     # --- turns
 
     def _begin_turn(self) -> None:
-        now_ms = self.schedule.now_ms
-        self.core.turn(now_ms, WALL_START_MS + now_ms)
+        self.core.turn(self.now_ms, self.wall_ms)
 
     def _end_turn(self) -> None:
         core = self.core

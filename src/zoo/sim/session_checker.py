@@ -16,8 +16,8 @@ from zoo.server.core import ServerCore
 from zoo.sim.checking import Checker, Stalls
 from zoo.sim.client import Request, SimClient
 from zoo.sim.history import History
+from zoo.sim.host import WALL_START_MS
 from zoo.sim.schedule import Schedule
-from zoo.sim.server import WALL_START_MS
 
 _ROUNDING_MS = 3
 _LATENESS_MS = 2_000  # a tick, a busy disk

@@ -53,7 +53,6 @@ class ZabServer(PeerHost):
         self.disk_us = (1, 50)
         self.report_us = (1, 100)
         """From the last effect of a Ready until the peer hears of it."""
-        self.crash_here: Callable[[str], bool] = lambda where: False
         self.on_own_commit: Callable[[int, int], None] = lambda session_id, cxid: None
         self.on_synced: Callable[[], None] = lambda: None
         self.on_serving: Callable[[], None] = lambda: None

@@ -104,6 +104,7 @@ class ZabWorld:
         self.links.tap = Wiretap(self._tapped)
         self.servers: list[ZabServer] = []
         self._hosts: dict[int, PeerHost] = {}
+        self._crash_rngs: dict[ZabServer, Random] = {}
         for sid in (*voters, *observers):
             self._add_server(sid)
         self.faults = Faults(
@@ -116,6 +117,8 @@ class ZabWorld:
             one.faults,
             self.trace,
         )
+        for server, rng in self._crash_rngs.items():
+            server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
         self.clients = ZabClients(self.schedule, self._fork(), self.servers, one.pause_us)
 
     def _fork(self) -> Random:
@@ -142,23 +145,11 @@ class ZabWorld:
         server.fsync_us = one.fsync_us
         server.snapshot_padding = one.snapshot_padding
         if one.crash_chance:
-            server.crash_here = self._crasher(server)
+            self._crash_rngs[server] = self._fork()
         self.servers.append(server)
         self._hosts[sid] = server
         self.ensemble.members[sid] = server
         self.mesh.join(sid, server)
-
-    def _crasher(self, server: ZabServer) -> Callable[[str], bool]:
-        rng, chance = self._fork(), self.scenario.crash_chance
-
-        def crash_here(where: str) -> bool:
-            if self.faults.is_quiet or rng.random() >= chance:
-                return False
-            server.trace(f"crashes before {where!r}")
-            self.faults.crash(server, power=rng.random() < 0.6)
-            return True
-
-        return crash_here
 
     def trace(self, text: str) -> None:
         if self._sink is not None:
