@@ -64,3 +64,37 @@ def test_a_new_list_moves_those_whose_server_is_gone_and_some_others() -> None:
     assert 150 < sum(moves) < 250, "half of the clients of half of the servers"
     with pytest.raises(ValueError, match="at least one server"):
         HostList([A], Random(1)).update([])
+
+
+def where_clients_go(old: list[Server], new: list[Server], each: int = 600) -> list[int]:
+    """Clients per server of `new` (and on others) when each server of `old` had `each`."""
+    now = dict.fromkeys([*old, *new], 0)
+    for server in old:
+        for n in range(each):
+            hosts = HostList(old, Random(f"{server} {n}"))
+            moves = hosts.update(new, server)
+            now[hosts.next()[0] if moves else server] += 1
+    return list(now.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ([A, B], [A, B, C], [400, 400, 400]),
+        ([A, B, C], [A, B], [900, 900, 0]),
+        ([A, B, C], [A, B, D], [600, 600, 0, 600]),
+        ([A, B], [B, C, D], [0, 400, 400, 400]),
+        ([A, B, C, D], [A, Server("e")], [1200, 0, 0, 0, 1200]),
+        ([A, B], [C, D], [0, 0, 600, 600]),
+    ],
+)
+def test_the_load_evens_out(old: list[Server], new: list[Server], expected: list[int]) -> None:
+    found = where_clients_go(old, new)
+    assert all(abs(f - e) < max(90, e // 10) for f, e in zip(found, expected)), found
+    assert [bool(f) for f in found] == [bool(e) for e in expected]
+
+
+def test_a_server_that_no_list_names_is_left_for_any() -> None:
+    hosts = HostList([A, B], Random(1))
+    assert hosts.update([A, B], C)
+    assert {hosts.next()[0], hosts.next()[0]} == {A, B}

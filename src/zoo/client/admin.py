@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TypeVar
 
 from zoo.client.base import ClientBase
+from zoo.client.following import CONFIG_PATH
 from zoo.client.results import Node
+from zoo.client.streams import OneShot, WatchCallback
+from zoo.client.watches import Kind
 from zoo.jute import client_records as c
 from zoo.jute.operations import Op
 from zoo.jute.records import ClientInfo
 
 T = TypeVar("T")
-CONFIG_PATH = "/zookeeper/config"
 
 
 class AdminOperations(ClientBase[T]):
@@ -30,10 +32,16 @@ class AdminOperations(ClientBase[T]):
         found: list[ClientInfo] = (await self._ask(Op.whoAmI, None, None, timeout)).client_info
         return found
 
-    async def get_config(self, *, timeout: float | None = None) -> Node[str]:
+    async def get_config(
+        self, *, watch: WatchCallback | None = None, timeout: float | None = None
+    ) -> Node[str]:
         """The ensemble's configuration, one `server.N=...` a line, and its version."""
-        request = c.GetDataRequest(CONFIG_PATH.encode(), False)
-        reply = await self._ask(Op.getData, request, CONFIG_PATH, timeout)
+        wire = CONFIG_PATH.encode()
+        request = c.GetDataRequest(wire, watch is not None)
+        watcher = None
+        if watch is not None:  # whatever the chroot, the path is this one
+            watcher = Kind.DATA, wire, OneShot(watch, "", self._session.tasks)
+        reply = await self._ask(Op.getData, request, CONFIG_PATH, timeout, watcher)
         return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)
 
     async def reconfig(

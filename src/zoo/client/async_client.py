@@ -165,6 +165,7 @@ def connect(
     session_timeout: float = ...,
     operation_timeout: float = ...,
     read_only: bool = ...,
+    follow_config: bool = ...,
     ssl: ssl_module.SSLContext | None = ...,
 ) -> AsyncClient[bytes]: ...
 
@@ -177,6 +178,7 @@ def connect(
     session_timeout: float = ...,
     operation_timeout: float = ...,
     read_only: bool = ...,
+    follow_config: bool = ...,
     ssl: ssl_module.SSLContext | None = ...,
 ) -> AsyncClient[T]: ...
 
@@ -188,18 +190,22 @@ def connect(
     session_timeout: float = 10.0,
     operation_timeout: float = 30.0,
     read_only: bool = False,
+    follow_config: bool = False,
     ssl: ssl_module.SSLContext | None = None,
     **more: Any,
 ) -> AsyncClient[Any]:
     """A client of `host:port,host:port/chroot`: `async with zoo.connect(...) as zk`.
 
     `data` says what znodes hold: BYTES, TEXT, JSON or a Converter of yours. `read_only` accepts a
-    server that is cut off from its ensemble. Times in seconds; `more` are other fields of Options.
+    server that is cut off from its ensemble. `follow_config` replaces `hosts` by the servers of the
+    ensemble's configuration, now and whenever it changes. Times in seconds; `more` are other fields
+    of Options.
     """
     options = Options(
         session_timeout=session_timeout,
         operation_timeout=operation_timeout,
         read_only=read_only,
+        follow_config=follow_config,
         ssl=ssl,
         **more,
     )

@@ -50,6 +50,7 @@ class Client(Generic[T]):
         session_timeout: float = ...,
         operation_timeout: float = ...,
         read_only: bool = ...,
+        follow_config: bool = ...,
         ssl: ssl_module.SSLContext | None = ...,
     ) -> None: ...
 
@@ -62,6 +63,7 @@ class Client(Generic[T]):
         session_timeout: float = ...,
         operation_timeout: float = ...,
         read_only: bool = ...,
+        follow_config: bool = ...,
         ssl: ssl_module.SSLContext | None = ...,
     ) -> None: ...
 
@@ -73,6 +75,7 @@ class Client(Generic[T]):
         session_timeout: float = 10.0,
         operation_timeout: float = 30.0,
         read_only: bool = False,
+        follow_config: bool = False,
         ssl: ssl_module.SSLContext | None = None,
         **more: Any,
     ) -> None:
@@ -83,6 +86,7 @@ class Client(Generic[T]):
             session_timeout=session_timeout,
             operation_timeout=operation_timeout,
             read_only=read_only,
+            follow_config=follow_config,
             ssl=ssl,
             **more,
         )
@@ -306,8 +310,10 @@ class Client(Generic[T]):
     def who_am_i(self, *, timeout: float | None = None) -> list[ClientInfo]:
         return self._run(self._client.who_am_i(timeout=timeout))
 
-    def get_config(self, *, timeout: float | None = None) -> Node[str]:
-        return self._run(self._client.get_config(timeout=timeout))
+    def get_config(
+        self, *, watch: Callback | None = None, timeout: float | None = None
+    ) -> Node[str]:
+        return self._run(self._client.get_config(watch=self._callback(watch), timeout=timeout))
 
     def reconfig(
         self,

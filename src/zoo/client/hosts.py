@@ -76,26 +76,41 @@ class HostList:
         """A server, and whether it is the first of a new round (all others were tried)."""
         first = not self._queue
         if first:
-            self._refill()
+            self._queue = self._shuffled(self.servers)
         return self._queue.pop(), first
 
-    def _refill(self) -> None:
-        self._queue = list(self.servers)
-        self._rng.shuffle(self._queue)
+    def _shuffled(self, servers: Iterable[Server]) -> list[Server]:
+        some = list(servers)
+        self._rng.shuffle(some)
+        return some
 
     def update(self, servers: Iterable[Server], current: Server | None = None) -> bool:
         """A new list. True when the connection to `current` should be given up for a new one.
 
-        When the list has grown just so many clients move that the load evens out; when `current`
-        is gone from it they all do.
+        Each client decides by itself, and the load of all evens out (ZOOKEEPER-1355): when there
+        are more servers than before just so many clients move to those that were added; otherwise
+        only those move whose server is gone, to added and kept ones in due proportion.
         """
         new = tuple(dict.fromkeys(servers))
         if not new:
             raise ValueError("a client needs at least one server")
         old, self.servers = self.servers, new
-        self._refill()
+        self._queue = self._shuffled(new)
         if current is None:
             return False
-        if current not in new:
-            return True
-        return self._rng.random() >= len(set(old) & set(new) | {current}) / len(new)
+        kept = [server for server in new if server in old]
+        added = [server for server in new if server not in old]
+        if current in new and self._rng.random() >= 1 - len(old) / len(new):
+            return False
+        if current in new or self._rng.random() >= _share_of_kept(len(old), len(new), len(kept)):
+            self._queue = self._shuffled(kept) + self._shuffled(added)
+        else:
+            self._queue = self._shuffled(added) + self._shuffled(kept)
+        return True
+
+
+def _share_of_kept(old: int, new: int, kept: int) -> float:
+    """How many of the clients whose server is gone go to those that stay; the rest goes to the
+    added ones. Then all have the same number, if all of `old` had."""
+    gone = old - kept
+    return kept * (old - new) / (new * gone) if new < old and gone else 0.0

@@ -27,6 +27,7 @@ from zoo.client.errors import (
     OperationTimeoutError,
     RequestTooLargeError,
 )
+from zoo.client.following import follow_config
 from zoo.client.hosts import HostList, Server
 from zoo.client.retry import RetryPolicy
 from zoo.client.states import State
@@ -57,6 +58,8 @@ class Options:
     max_request_bytes: int = DEFAULT_MAX_BUFFER
     """Refuse larger requests here: a server would break the connection (its jute.maxbuffer)."""
     max_reply_bytes: int = 64 << 20
+    follow_config: bool = False
+    """Keep the list of servers as the ensemble's configuration has it."""
 
 
 class Session:
@@ -80,6 +83,7 @@ class Session:
         self._loop: asyncio.AbstractEventLoop
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self._link: Link | None = None
         self._will_flush = False
 
@@ -101,6 +105,8 @@ class Session:
         if self._task is None and not self.state.is_final:
             self._loop = asyncio.get_running_loop()
             self._task = self._loop.create_task(self._keep_connected(), name="zoo client")
+            if self.options.follow_config:
+                self._following = self._loop.create_task(follow_config(self), name="zoo config")
 
     async def wait_for_server(self, timeout: float) -> None:
         """Until there is a server. OperationTimeoutError says why there was none so far."""
@@ -135,10 +141,11 @@ class Session:
         self.core.end()
         if self._link is not None:
             self._link.abort("the client was closed")
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        tasks = [task for task in (self._task, self._following) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._task = self._following = None
 
     def _on_state(self, state: State) -> None:
         self._changed.set()
@@ -195,6 +202,11 @@ class Session:
                     return
 
     def update_servers(self, servers: tuple[Server, ...]) -> None:
+        """Another list; moves the connection when its server is not on it or has to share."""
+        if self._link is not None and self.server not in servers:
+            # The same server may be listed by another name.
+            host, port = self._link.transport.get_extra_info("peername", ("", 0))[:2]
+            self.server = Server(host, port) if (host, port) in servers else self.server
         if self.hosts.update(servers, self.server) and self._link is not None:
             self._link.abort("the list of servers has changed")
 
