@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from zoo.config import Config
-from zoo.config_doc import markdown, plain
 from zoo.tools.cli import main
 
 
@@ -98,37 +97,6 @@ def test_warnings_are_logged_in_the_chosen_format(served: list[Config]) -> None:
     )
     assert run("serve", "--set", "tickTme=1", "--log-level", "error").stderr == ""
     assert len(served) == 2
-
-
-def test_check_prints_the_effective_configuration(tmp_path: Path) -> None:
-    file = tmp_path / "zoo.cfg"
-    file.write_text("dataDir=/d\nclientPort=1\nsuperdigest=x\nsecureClientPort=2\n")
-    secret = "DigestAuthenticationProvider.superDigest=super:abc"
-    result = run("config", "check", str(file), "--set", secret)
-    lines = {tuple(line.split()) for line in result.stdout.splitlines()}
-    assert result.exit_code == 0
-    assert ("dataDir=/d", "#", f"{file}:1") in lines
-    assert ("tickTime=3000", "#", "built-in", "default") in lines
-    assert ("DigestAuthenticationProvider.superDigest=****", "#", "--set") in lines
-    assert "super:abc" not in result.output
-    assert result.stderr.splitlines() == [
-        f"warning: {file}:3: superdigest: unknown key, ignored; "
-        "did you mean DigestAuthenticationProvider.superDigest?",
-        f"warning: {file}:4: secureClientPort=2: not supported yet, ignored",
-    ]
-
-
-def test_check_fails_like_serve(tmp_path: Path) -> None:
-    file = tmp_path / "zoo.cfg"
-    file.write_text("dataDir=/d\nforceSync=no\n")
-    result = run("config", "check", str(file))
-    assert result.exit_code == 2
-    assert result.stderr.startswith(f"zoo: {file}:2: forceSync=no: writes would be acknowledged")
-
-
-def test_lists_the_keys() -> None:
-    assert run("config", "keys").stdout == plain()
-    assert run("config", "keys", "--markdown").stdout == markdown()
 
 
 def test_prints_the_version() -> None:

@@ -28,29 +28,26 @@ def _show_version(context: click.Context, _param: click.Parameter, wanted: bool)
         context.exit()
 
 
-_LAZY = ("demo", "ensemble", "simulate")
+LAZY = {
+    "config": "zoo.tools.config",
+    "demo": "zoo.tools.demo",
+    "ensemble": "zoo.tools.ensemble",
+    "simulate": "zoo.tools.simulate",
+}
+"""Commands with modules of their own, imported when they are wanted; there each has its name."""
 
 
 class _Lazy(click.Group):
-    """Commands with modules of their own, imported when they are wanted."""
-
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), *_LAZY])
+        return sorted([*super().list_commands(context), *LAZY])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name == "demo":
-            from zoo.tools.demo import demo
+        if name not in LAZY:
+            return super().get_command(context, name)
+        from importlib import import_module
 
-            return demo
-        if name == "ensemble":
-            from zoo.tools.ensemble import ensemble
-
-            return ensemble
-        if name == "simulate":
-            from zoo.tools.simulate import simulate
-
-            return simulate
-        return super().get_command(context, name)
+        command: click.Command = getattr(import_module(LAZY[name]), name.replace("-", "_"))
+        return command
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
@@ -83,12 +80,12 @@ def option_settings(options: dict[str, str | None], assignments: tuple[str, ...]
     return settings
 
 
-def _fail(error: Exception) -> NoReturn:
+def fail(error: Exception) -> NoReturn:
     click.echo(f"zoo: {error}", err=True)
     raise SystemExit(EXIT_INVOCATION)
 
 
-_set_option = click.option(
+set_option = click.option(
     "--set",
     "assignments",
     multiple=True,
@@ -112,7 +109,7 @@ _set_option = click.option(
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
-@_set_option
+@set_option
 def serve(
     config: str | None,
     data_dir: str | None,
@@ -138,45 +135,10 @@ def serve(
     try:
         loaded = load_config(config, option_settings(options, assignments))
     except ConfigError as error:
-        _fail(error)
+        fail(error)
     setup_logging(log_level, log_format)
     for warning in loaded.warnings:
         logging.getLogger("zoo.config").warning(warning)
     from zoo.runtime.main import serve as run_server
 
     raise SystemExit(run_server(loaded))
-
-
-@main.group()
-def config() -> None:
-    """Look at configuration without starting a server."""
-
-
-@config.command()
-@click.argument("file", type=click.Path())
-@_set_option
-def check(file: str, assignments: tuple[str, ...]) -> None:
-    """Print what FILE amounts to, where each value comes from, and warnings."""
-    from zoo.config import effective
-    from zoo.config_properties import ConfigError
-    from zoo.runtime.config_file import load_config
-
-    try:
-        loaded = load_config(file, option_settings({}, assignments))
-    except ConfigError as error:
-        _fail(error)
-    rows = [(f"{name}={value}", origin) for _, name, value, origin in effective(loaded)]
-    width = max(len(text) for text, _ in rows if len(text) < 60)
-    for text, origin in rows:
-        click.echo(f"{text:{width}}  # {origin}")
-    for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
-
-
-@config.command()
-@click.option("--markdown", "as_markdown", is_flag=True, help="As docs/CONFIGURATION.md.")
-def keys(as_markdown: bool) -> None:
-    """List every zoo.cfg key."""
-    from zoo import config_doc
-
-    click.echo(config_doc.markdown() if as_markdown else config_doc.plain(), nl=False)
