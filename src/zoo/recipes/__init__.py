@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 from zoo.recipes import blocking
+from zoo.recipes.balancing import Balancer, ConsistentHash, LeastUsed, RoundRobin, Weighted
 from zoo.recipes.barrier import Barrier
 from zoo.recipes.cache import NodeCache, TreeCache
 from zoo.recipes.counter import AtomicValue, Counter
 from zoo.recipes.election import Election, LeaderLatch
 from zoo.recipes.group import Group
+from zoo.recipes.instances import Health, Instance
 from zoo.recipes.lock import Lock, MultiLock, NotHeldError
+from zoo.recipes.participant import Participant, Refused, Resource
 from zoo.recipes.places import Place
 from zoo.recipes.queues import PriorityQueue, Queue, Taken, WorkQueue
+from zoo.recipes.registry import NoInstanceError, Registration, ServiceCache, ServiceRegistry
 from zoo.recipes.ring import HashRing
 from zoo.recipes.rwlock import RWLock
 from zoo.recipes.semaphore import Semaphore
+from zoo.recipes.two_phase import Coordinator, Decision, InDoubtError
 
 __all__ = [
     "AtomicValue",
+    "Balancer",
     "Barrier",
+    "ConsistentHash",
+    "Coordinator",
     "Counter",
+    "Decision",
     "Election",
     "Group",
     "HashRing",
+    "Health",
+    "InDoubtError",
+    "Instance",
     "LeaderLatch",
+    "LeastUsed",
     "Lock",
     "MultiLock",
+    "NoInstanceError",
     "NodeCache",
     "NotHeldError",
+    "Participant",
     "Place",
     "PriorityQueue",
     "Queue",
     "RWLock",
+    "Refused",
+    "Registration",
+    "Resource",
+    "RoundRobin",
     "Semaphore",
+    "ServiceCache",
+    "ServiceRegistry",
     "Taken",
     "TreeCache",
+    "Weighted",
     "WorkQueue",
     "blocking",
 ]

@@ -4,6 +4,9 @@ Guarantee: the answer depends on the members, their weights and the key alone, o
 in every run. When a member is added, keys move only to it; when one is removed, only its keys move.
 `assign` spreads a known list of keys with bounded load: no member gets more than `ceil(keys /
 members * balance)` of them (by weight); there a few more keys move, from members that are full.
+`rebalance` starts from who has which key now: afterwards each member has its share, rounded down or
+up, and of what was balanced before keys move only to members that came and from those that left
+(with weights, which shift every share, now and then one more).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 DEFAULT_POINTS = 128
+_BAND = 1e-9  # a share of 3.0000000000000004 is 3
 
 
 def _hash(text: str) -> int:
@@ -88,3 +92,70 @@ class HashRing:
             room[member] -= 1
             result[key] = member
         return result
+
+    def rebalance(self, keys: Iterable[str], previous: Mapping[str, str]) -> dict[str, str]:
+        """Key -> member, level, and as few moves from `previous` (key -> member) as that takes."""
+        wanted = sorted(set(keys), key=lambda key: (_hash(key), key))
+        if wanted and not self._ring:
+            raise LookupError("the ring has no member")
+        level = _Level(self, wanted)
+        homeless = []
+        for key in wanted:
+            if (member := previous.get(key)) in self._weights:
+                level.give(key, member)
+            else:
+                homeless.append(key)
+        for key in homeless:
+            level.give(key, level.nearest_with_room(key))
+        while (move := level.next_move()) is not None:
+            level.give(*move)
+        return {key: level.owner[key] for key in wanted}
+
+
+class _Level:
+    """Loads of members beside their shares; every member shall have its share, down or up."""
+
+    def __init__(self, ring: HashRing, keys: list[str]) -> None:
+        total = sum(ring._weights.values())
+        self._ring = ring
+        self._share = {m: len(keys) * ring._weights[m] / total for m in ring.members}
+        self._least = {m: math.floor(share + _BAND) for m, share in self._share.items()}
+        self._most = {m: math.ceil(share - _BAND) for m, share in self._share.items()}
+        self._load = dict.fromkeys(self._share, 0)
+        self.owner: dict[str, str] = {}
+
+    def give(self, key: str, member: str) -> None:
+        if (former := self.owner.get(key)) is not None:
+            self._load[former] -= 1
+        self._load[member] += 1
+        self.owner[key] = member
+
+    def nearest_with_room(self, key: str) -> str:
+        """The first along the ring that has less than its share."""
+        along = self._ring.owners(key, len(self._share))
+        for bound in (self._least, self._most):
+            for member in along:
+                if self._load[member] < bound[member]:
+                    return member
+        return min(along, key=self._excess)
+
+    def _excess(self, member: str) -> float:
+        return self._load[member] - self._share[member]
+
+    def next_move(self) -> tuple[str, str] | None:
+        """The key to move next and to whom; None: everybody has a share."""
+        fullest = max(self._share, key=self._excess, default=None)
+        emptiest = min(self._share, key=self._excess, default=None)
+        if fullest is None or emptiest is None:
+            return None
+        if (
+            self._load[fullest] <= self._most[fullest]
+            and self._load[emptiest] >= self._least[emptiest]
+        ):
+            return None
+        theirs = [key for key, member in self.owner.items() if member == fullest]
+        everybody = len(self._share)
+        return (
+            min(theirs, key=lambda key: self._ring.owners(key, everybody).index(emptiest)),
+            emptiest,
+        )

@@ -13,14 +13,18 @@ from zoo.recipes.blocking.counter import AtomicValue, Counter
 from zoo.recipes.blocking.election import Election, LeaderLatch
 from zoo.recipes.blocking.group import Group
 from zoo.recipes.blocking.lock import Lock, MultiLock
+from zoo.recipes.blocking.participant import Participant, Resource
 from zoo.recipes.blocking.places import Place
 from zoo.recipes.blocking.queues import PriorityQueue, Queue, WorkQueue
+from zoo.recipes.blocking.registry import Registration, ServiceCache, ServiceRegistry
 from zoo.recipes.blocking.rwlock import ReadLock, RWLock, WriteLock
 from zoo.recipes.blocking.semaphore import Semaphore
+from zoo.recipes.blocking.two_phase import Coordinator
 
 __all__ = [
     "AtomicValue",
     "Barrier",
+    "Coordinator",
     "Counter",
     "Election",
     "Group",
@@ -28,12 +32,17 @@ __all__ = [
     "Lock",
     "MultiLock",
     "NodeCache",
+    "Participant",
     "Place",
     "PriorityQueue",
     "Queue",
     "RWLock",
     "ReadLock",
+    "Registration",
+    "Resource",
     "Semaphore",
+    "ServiceCache",
+    "ServiceRegistry",
     "TreeCache",
     "WorkQueue",
     "WriteLock",

@@ -1,0 +1,156 @@
+"""The blocking twin of the service registry."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from zoo.client.blocking import Client
+from zoo.recipes import registry
+from zoo.recipes.balancing import Balancer
+from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.instances import Health, Instance
+
+R = TypeVar("R")
+
+
+class ServiceRegistry(Twin[registry.ServiceRegistry], of=registry.ServiceRegistry):
+    """See `zoo.recipes.ServiceRegistry`. Listeners are called in the client's thread for callbacks,
+    checks in threads of their own.
+    """
+
+    def __init__(self, zk: Client[Any], path: str = "/services") -> None:
+        super().__init__(registry.ServiceRegistry(zk._client, path))
+        self._zk = zk
+
+    def register(
+        self,
+        instance: Instance,
+        *,
+        check: Callable[[], bool] | None = None,
+        every: float = 5.0,
+        listener: Callable[[bool], None] | None = None,
+    ) -> Registration:
+        async def ask() -> bool:
+            assert check is not None
+            return await asyncio.to_thread(check)
+
+        return Registration(
+            run(
+                self._recipe.register(
+                    instance,
+                    check=None if check is None else ask,
+                    every=every,
+                    listener=self._forward(listener),
+                )
+            )
+        )
+
+    def find(
+        self,
+        service: str,
+        balancer: Balancer | None = None,
+        *,
+        listener: Callable[[list[Instance]], None] | None = None,
+    ) -> ServiceCache:
+        return ServiceCache(self._recipe.find(service, balancer, listener=self._forward(listener)))
+
+    def _forward(self, listener: Callable[[R], None] | None) -> Callable[[R], None] | None:
+        if listener is None:
+            return None
+        return lambda value: self._zk._dispatcher.call(lambda: listener(value))
+
+    def services(self) -> list[str]:
+        return run(self._recipe.services())
+
+    def instances(self, service: str) -> list[Instance]:
+        return run(self._recipe.instances(service))
+
+
+class Registration(Twin[registry.Registration], of=registry.Registration):
+    """See `zoo.recipes.Registration`."""
+
+    @property
+    def instance(self) -> Instance:
+        return self._recipe.instance
+
+    @property
+    def is_registered(self) -> bool:
+        return self._recipe.is_registered
+
+    @property
+    def times(self) -> int:
+        """How often it was registered: more than once after lost sessions."""
+        return self._recipe.times
+
+    def update(self, **changes: Any) -> None:
+        run(self._recipe.update(**changes))
+
+    def set_health(self, health: Health) -> None:
+        run(self._recipe.set_health(health))
+
+    def withdraw(self) -> None:
+        run(self._recipe.withdraw())
+
+    def __enter__(self) -> Registration:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.withdraw()
+
+
+class ServiceCache(Twin[registry.ServiceCache], of=registry.ServiceCache):
+    """See `zoo.recipes.ServiceCache`."""
+
+    @property
+    def is_current(self) -> bool:
+        return self._recipe.is_current
+
+    @property
+    def instances(self) -> list[Instance]:
+        return _on_loop(lambda: self._recipe.instances)
+
+    def pick(self, key: str = "") -> Instance:
+        return _on_loop(lambda: self._recipe.pick(key))
+
+    @contextlib.contextmanager
+    def use(self, key: str = "") -> Iterator[Instance]:
+        """As in asyncio; the block runs in this thread."""
+        using = self._recipe.use(key)
+        instance = _on_loop(using.__enter__)
+        try:
+            yield instance
+        except BaseException:
+            _on_loop(lambda: using.__exit__(type(error), error, error.__traceback__))
+            raise
+        _on_loop(lambda: using.__exit__(None, None, None))
+
+    def put_aside(self, instance: Instance, seconds: float = 5.0) -> None:
+        _on_loop(lambda: self._recipe.put_aside(instance, seconds))
+
+    def wait_for(self, count: int = 1, timeout: float | None = None) -> list[Instance]:
+        return run(self._recipe.wait_for(count, timeout))
+
+    def start(self, timeout: float | None = 30.0) -> None:
+        run(self._recipe.start(timeout))
+
+    def stop(self) -> None:
+        run(self._recipe.stop())
+
+    def __enter__(self) -> ServiceCache:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _on_loop(call: Callable[[], R]) -> R:
+    """Balancers and the copy belong to the loop."""
+
+    async def there() -> R:
+        return call()
+
+    return run(there())

@@ -1,0 +1,362 @@
+"""ServiceRegistry: who offers a service, found and chosen from a local copy.
+
+Guarantee: an instance is registered while its session lives. When the session is lost, or somebody
+deletes the znode, it is registered anew by itself; log and listener say so. A finder's copy holds
+states the server has had, caught up by zxid after a gap, and is read without asking anybody: no
+request to the servers per choice, and one read per client for an instance that changed.
+
+What to do: nothing when SUSPENDED. The copy goes on answering with the last it knew (`is_current`
+is false then), for a stale list is better than none; an instance may be dead before it is gone from
+the list, in any state, so every caller needs a timeout and another try: leave `use` by an OSError
+and the instance is put aside for a while. On LOST others see our instance no more until the next
+session: `is_registered` tells.
+
+The layout is that of Curator's x-discovery (`zoo.recipes.instances`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
+from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
+from zoo.client.results import Node
+from zoo.client.states import State
+from zoo.client.transaction import Get
+from zoo.client.watches import Event
+from zoo.recipes.balancing import Balancer, RoundRobin
+from zoo.recipes.cache import TreeCache
+from zoo.recipes.instances import Health, Instance
+
+_LOG = logging.getLogger(__name__)
+_PAUSE = 0.1
+_PENALTY = 5.0
+Check = Callable[[], Awaitable[bool]]
+
+
+class NoInstanceError(LookupError):
+    """Nobody offers the service at present."""
+
+
+class ServiceRegistry:
+    """`async with await registry.register(Instance("pricing", "10.0.0.7", 8080)): ...` offers,
+    `async with registry.find("pricing") as pricing: pricing.pick()` finds.
+    """
+
+    def __init__(self, zk: AsyncClient[Any], path: str = "/services") -> None:
+        self.path = path
+        self._zk = zk.with_data(BYTES)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.path}>"
+
+    async def register(
+        self,
+        instance: Instance,
+        *,
+        check: Check | None = None,
+        every: float = 5.0,
+        listener: Callable[[bool], None] | None = None,
+    ) -> Registration:
+        """Returns once it is registered, and stays so until `withdraw`.
+
+        `check` is asked every so many seconds whether it is UP; no answer within that time means
+        no. `listener(is_registered)` hears of a loss and of each registration. Raises
+        NodeExistsError when another live session has the id, at another address.
+        """
+        registration = Registration(self._zk, self.path, instance, listener)
+        await registration._start(check, every)
+        return registration
+
+    def find(
+        self,
+        service: str,
+        balancer: Balancer | None = None,
+        *,
+        listener: Callable[[list[Instance]], None] | None = None,
+    ) -> ServiceCache:
+        """The instances of a service, followed; `listener(instances)` hears of each change."""
+        return ServiceCache(self._zk, f"{self.path}/{service}", balancer, listener)
+
+    async def services(self) -> list[str]:
+        """The names of all services that were ever offered."""
+        return await self._names(self.path)
+
+    async def instances(self, service: str) -> list[Instance]:
+        """All of them, in any health, asked from the server now."""
+        names = await self._names(f"{self.path}/{service}")
+        nodes = await self._zk.multi_read(Get(f"{self.path}/{service}/{name}") for name in names)
+        found = (_instance(node.path, node.data) for node in nodes if isinstance(node, Node))
+        return [each for each in found if each is not None]
+
+    async def _names(self, path: str) -> list[str]:
+        try:
+            return await self._zk.children(path)
+        except NoNodeError:
+            return []
+
+
+def _instance(path: str, data: bytes) -> Instance | None:
+    try:
+        return Instance.from_bytes(data)
+    except ValueError as error:
+        _LOG.warning("%s is left out: %s", path, error)
+        return None
+
+
+class Registration:
+    """An instance that is kept registered; `async with` withdraws it at the end."""
+
+    def __init__(
+        self,
+        zk: AsyncClient[bytes],
+        base: str,
+        instance: Instance,
+        listener: Callable[[bool], None] | None,
+    ) -> None:
+        self.path = f"{base}/{instance.service}/{instance.id}"
+        self.instance = instance
+        self.times = 0
+        """How often it was registered: more than once after lost sessions."""
+        self._zk = zk
+        self._listener = listener
+        self._session_id = 0
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __repr__(self) -> str:
+        state = self.instance.health.value if self.is_registered else "not registered"
+        return f"<Registration {self.path} {state}>"
+
+    @property
+    def is_registered(self) -> bool:
+        """Can the others see it? True only while the session is known to live."""
+        return self._session_id == self._zk.session_id != 0 and self._zk.session_expires_in > 0
+
+    async def update(self, **changes: Any) -> None:
+        """Change fields of the instance (weight, metadata, health, address, port)."""
+        if changes.keys() & {"service", "id"}:
+            raise ValueError("another service or id is another registration")
+        self.instance = replace(self.instance, **changes)
+        await self._zk.retrying(self._ensure)
+
+    async def set_health(self, health: Health) -> None:
+        """DRAINING before a planned stop: no new requests come, those under way are finished."""
+        await self.update(health=health)
+
+    async def withdraw(self) -> None:
+        """Returns once the others can see it no more."""
+        self._zk.remove_listener(self._on_state)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._session_id = 0
+        if not self._zk.state.is_final:
+            await self._zk.retrying(self._delete)
+
+    async def _delete(self) -> None:
+        stat = await self._zk.exists(self.path)
+        if stat is not None and stat.ephemeral_owner == self._zk.session_id:
+            with contextlib.suppress(NoNodeError):
+                await self._zk.delete(self.path)
+
+    async def __aenter__(self) -> Registration:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.withdraw()
+
+    # --- keeping it
+
+    async def _start(self, check: Check | None, every: float) -> None:
+        changed = await self._zk.retrying(self._ensure)
+        self._zk.add_listener(self._on_state)
+        self._tasks.append(asyncio.create_task(self._keep(changed)))
+        if check is not None:
+            self._tasks.append(asyncio.create_task(self._keep_checking(check, every)))
+
+    async def _keep(self, changed: asyncio.Event) -> None:
+        while not self._zk.state.is_final:
+            await changed.wait()
+            try:
+                changed = await self._ensure()
+            except ClientError as error:
+                _LOG.warning("%s cannot be registered yet: %s", self.path, error)
+                await asyncio.sleep(_PAUSE)
+
+    async def _ensure(self) -> asyncio.Event:
+        """The znode is ours and up to date; the event is set when that may have changed."""
+        async with self._one_at_a_time:
+            while True:
+                changed = asyncio.Event()
+
+                def wake(_: Event, changed: asyncio.Event = changed) -> None:
+                    changed.set()
+
+                wanted = self.instance.to_bytes()
+                try:
+                    node = await self._zk.get(self.path, watch=wake)
+                    if node.stat.ephemeral_owner != self._zk.session_id:
+                        await self._replace(node)
+                    elif node.data != wanted:
+                        await self._zk.set(self.path, wanted)
+                    else:
+                        self._now_registered(node.stat.ephemeral_owner)
+                        return changed
+                except NoNodeError:
+                    await self._create(wanted)
+
+    async def _create(self, data: bytes) -> None:
+        try:
+            await self._zk.create(self.path, data, ephemeral=True, make_parents=True)
+        except NodeExistsError:
+            return  # whose it is will be seen
+
+    async def _replace(self, node: Node[bytes]) -> None:
+        """Take away what a session of our own, from before a crash, has left behind."""
+        other, mine = _instance(node.path, node.data), self.instance
+        if other is None or (other.address, other.port) != (mine.address, mine.port):
+            raise NodeExistsError(
+                f"another session has registered it, at {node.data!r}",
+                operation="register",
+                path=self.path,
+            )
+        await self._zk.delete(self.path, version=node.version)
+
+    def _now_registered(self, session_id: int) -> None:
+        if session_id != self._session_id:
+            self._session_id = session_id
+            self.times += 1
+            _LOG.info("%s registered%s", self.path, " again" if self.times > 1 else "")
+            self._tell(True)
+
+    def _on_state(self, state: State) -> None:
+        if state is State.LOST:
+            _LOG.warning("%s is registered no more: the session is lost", self.path)
+            self._tell(False)
+
+    def _tell(self, is_registered: bool) -> None:
+        if self._listener is not None:
+            self._listener(is_registered)
+
+    async def _keep_checking(self, check: Check, every: float) -> None:
+        while not self._zk.state.is_final:
+            health = Health.UP if await self._passes(check, every) else Health.DOWN
+            if self.instance.health not in (health, Health.DRAINING):
+                _LOG.warning("%s is %s", self.path, health.value)
+                try:
+                    await self.set_health(health)
+                except ClientError as error:
+                    _LOG.warning("%s: its health could not be told: %s", self.path, error)
+            await asyncio.sleep(every)
+
+    async def _passes(self, check: Check, every: float) -> bool:
+        try:
+            async with asyncio.timeout(every):
+                return await check()
+        except Exception as error:
+            _LOG.warning("%s: its check failed: %r", self.path, error)
+            return False
+
+
+class ServiceCache:
+    """The instances of one service, and a balancer that chooses among those that are UP."""
+
+    def __init__(
+        self,
+        zk: AsyncClient[bytes],
+        path: str,
+        balancer: Balancer | None,
+        listener: Callable[[list[Instance]], None] | None,
+    ) -> None:
+        self.path = path
+        self.balancer = balancer or RoundRobin()
+        self._listener = listener
+        self._cache = TreeCache(zk, path, self._on_change)
+        self._known: dict[str, Instance] = {}
+        self._up: list[Instance] = []
+        self._aside: dict[str, float] = {}
+
+    def __repr__(self) -> str:
+        state = "current" if self.is_current else "stale"
+        return f"<ServiceCache {self.path} {len(self._up)} up of {len(self._known)}, {state}>"
+
+    @property
+    def is_current(self) -> bool:
+        """Connected, and nothing known of is still to be read."""
+        return self._cache.is_current
+
+    @property
+    def instances(self) -> list[Instance]:
+        """All of them, by id, in any health."""
+        return sorted(self._known.values(), key=lambda each: each.id)
+
+    def pick(self, key: str = "") -> Instance:
+        """One that is UP. Raises NoInstanceError."""
+        if not self._up:
+            raise NoInstanceError(f"nobody offers {self.path}")
+        return self.balancer.pick(self._candidates(), key)
+
+    @contextlib.contextmanager
+    def use(self, key: str = "") -> Iterator[Instance]:
+        """Pick one for a request, which the balancer counts as under way until the end of the
+        block; when it ends with an OSError (TimeoutError is one) the instance is put aside.
+        """
+        instance = self.pick(key)
+        self.balancer.started(instance)
+        try:
+            yield instance
+        except OSError:
+            self.put_aside(instance)
+            raise
+        finally:
+            self.balancer.finished(instance)
+
+    def put_aside(self, instance: Instance, seconds: float = _PENALTY) -> None:
+        """Do not pick it for so long, unless all are put aside."""
+        self._aside[instance.id] = asyncio.get_running_loop().time() + seconds
+
+    def _candidates(self) -> list[Instance]:
+        if not self._aside:
+            return self._up
+        now = asyncio.get_running_loop().time()
+        self._aside = {name: end for name, end in self._aside.items() if end > now}
+        return [each for each in self._up if each.id not in self._aside] or self._up
+
+    async def wait_for(self, count: int = 1, timeout: float | None = None) -> list[Instance]:
+        """Until so many are UP. Raises TimeoutError."""
+        await self._cache.wait_for(lambda: len(self._up) >= count, timeout)
+        return list(self._up)
+
+    async def start(self, timeout: float | None = 30.0) -> None:
+        """Returns once all instances are known. Raises TimeoutError."""
+        await self._cache.start(timeout)
+
+    async def stop(self) -> None:
+        await self._cache.stop()
+
+    async def __aenter__(self) -> ServiceCache:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _on_change(self, path: str, node: Node[bytes] | None) -> None:
+        if path == self.path:
+            return
+        instance = None if node is None else _instance(path, node.data)
+        if instance is None:
+            self._known.pop(path, None)
+        else:
+            self._known[path] = instance
+        self._up = [each for each in self.instances if each.health is Health.UP]
+        if self._listener is not None:
+            self._listener(self.instances)
