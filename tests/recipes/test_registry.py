@@ -118,7 +118,12 @@ def test_a_check_says_whether_it_is_up(hosts: str) -> None:
                     (OSError("no"), Health.DOWN),
                 ):
                     answers[0] = answer
-                    await poll(lambda health=health: mine.instance.health is health, str(health))
+
+                    async def is_told(health: Health = health) -> bool:
+                        return [each.health for each in await registry.instances("s")] == [health]
+
+                    await poll_until(is_told, str(health))
+                assert mine.instance.health is Health.DOWN
 
     run(main())
 

@@ -1,7 +1,7 @@
 """What a registry knows of one instance of a service, and how a znode holds it.
 
-The layout is that of Curator's x-discovery: `<base>/<service>/<id>`, ephemeral, holding its JSON. So
-either side finds the other's instances. Curator's `enabled` is our `Health.UP`; what it has no
+The layout is that of Curator's x-discovery: `<base>/<service>/<id>`, ephemeral, holding its JSON,
+so either side finds the other's instances. Curator's `enabled` is our `Health.UP`; what it has no
 field for (weight, draining, metadata) goes into the payload, as a map for Curator's side. An
 instance without any of that has a null payload, as Curator users without a payload class expect.
 """

@@ -1,7 +1,7 @@
 """The znodes of two-phase commit, and the few writes that move a transaction on.
 
-The protocol is told in `zoo.recipes.two_phase`. Each write here either is safe to repeat or compares
-a version, so whoever lost the connection meanwhile does it again.
+The protocol is told in `zoo.recipes.two_phase`. Each write here is either safe to repeat or
+compares a version, so whoever lost the connection meanwhile does it again.
 """
 
 from __future__ import annotations

@@ -118,14 +118,15 @@ class ServiceCache(Twin[registry.ServiceCache], of=registry.ServiceCache):
     @contextlib.contextmanager
     def use(self, key: str = "") -> Iterator[Instance]:
         """As in asyncio; the block runs in this thread."""
-        using = self._recipe.use(key)
-        instance = _on_loop(using.__enter__)
+        balancer, instance = self._recipe.balancer, self.pick(key)
+        _on_loop(lambda: balancer.started(instance))
         try:
             yield instance
-        except BaseException:
-            _on_loop(lambda: using.__exit__(type(error), error, error.__traceback__))
+        except OSError:
+            self.put_aside(instance)
             raise
-        _on_loop(lambda: using.__exit__(None, None, None))
+        finally:
+            _on_loop(lambda: balancer.finished(instance))
 
     def put_aside(self, instance: Instance, seconds: float = 5.0) -> None:
         _on_loop(lambda: self._recipe.put_aside(instance, seconds))
