@@ -71,6 +71,16 @@ def test_what_stands_before_needs_the_old_quorum_and_the_rest_both() -> None:
     assert not rig.retired
 
 
+def test_a_change_may_be_the_first_of_its_epoch() -> None:
+    """Then nothing stands before it in this epoch: its beginning is no transaction."""
+    rig = Rig()
+    new = listing(1, 2, 3, 4, version=Z1)
+    rig.broadcast.propose_configuration(Z1, change(new), new)
+    assert rig.acknowledge(Z1, 1, 2) == 0
+    assert rig.acknowledge(Z1, 3) == Z1
+    assert rig.replica.commits == [Z1]
+
+
 def test_a_new_quorum_alone_commits_nothing() -> None:
     rig = Rig()
     rig.propose(listing(1, 4, 5, version=Z2))

@@ -48,8 +48,11 @@ class Receiver(Protocol):
 
 
 class _Change(NamedTuple):
-    """A change of configuration that is proposed. `old` decides about what stands before it."""
+    """A change of configuration that is proposed. `old` decides about what stands before it, up to
+    `preceding`.
+    """
 
+    preceding: int
     zxid: int
     entry: bytes
     configuration: Configuration
@@ -139,7 +142,7 @@ class Broadcast:
         context = self._context
         old = context.quorum
         context.configurations.see(configuration)
-        self._change = _Change(zxid, entry, configuration, old)
+        self._change = _Change(self._history.last_zxid, zxid, entry, configuration, old)
         self.propose(zxid, entry)
 
     def sync(self, learner: Receiver) -> None:
@@ -176,7 +179,7 @@ class Broadcast:
             reached = self._context.quorum.quorum_zxid(self._acked)
             change = self._change
             if change is not None:
-                before = min(change.old.quorum_zxid(self._acked), change.zxid - 1)
+                before = min(change.old.quorum_zxid(self._acked), change.preceding)
                 if reached >= change.zxid:
                     self._commit_run(before)
                     self._activate(change)
