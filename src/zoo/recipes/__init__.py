@@ -12,6 +12,7 @@ from zoo.recipes.group import Group
 from zoo.recipes.instances import Health, Instance
 from zoo.recipes.lock import Lock, MultiLock, NotHeldError
 from zoo.recipes.participant import Participant, Refused, Resource
+from zoo.recipes.partitioner import Partition, Partitioner
 from zoo.recipes.places import Place
 from zoo.recipes.queues import PriorityQueue, Queue, Taken, WorkQueue
 from zoo.recipes.registry import NoInstanceError, Registration, ServiceCache, ServiceRegistry
@@ -42,6 +43,8 @@ __all__ = [
     "NodeCache",
     "NotHeldError",
     "Participant",
+    "Partition",
+    "Partitioner",
     "Place",
     "PriorityQueue",
     "Queue",

@@ -14,6 +14,7 @@ from zoo.recipes.blocking.election import Election, LeaderLatch
 from zoo.recipes.blocking.group import Group
 from zoo.recipes.blocking.lock import Lock, MultiLock
 from zoo.recipes.blocking.participant import Participant, Resource
+from zoo.recipes.blocking.partitioner import Partition, Partitioner
 from zoo.recipes.blocking.places import Place
 from zoo.recipes.blocking.queues import PriorityQueue, Queue, WorkQueue
 from zoo.recipes.blocking.registry import Registration, ServiceCache, ServiceRegistry
@@ -33,6 +34,8 @@ __all__ = [
     "MultiLock",
     "NodeCache",
     "Participant",
+    "Partition",
+    "Partitioner",
     "Place",
     "PriorityQueue",
     "Queue",
