@@ -6,6 +6,7 @@ from tests.zab.election_net import begun, looking, settled, taken
 from zoo.zab.election import MAX_OUTSIDERS, Decision, Election
 from zoo.zab.notification import parse_notification
 from zoo.zab.quorum import Majority
+from zoo.zab.quorum_joint import Joint
 from zoo.zab.vote import NOBODY, ServerState, Vote
 
 LOOKING, FOLLOWING, LEADING, OBSERVING = ServerState
@@ -124,6 +125,22 @@ def test_an_observer_learns_the_leader_and_is_not_counted() -> None:
     assert taken(observer) == [(1, 2, "OBSERVING")]
     observer.notification(9, looking(9), 3)
     assert taken(observer) == []
+
+
+def test_who_does_not_know_that_it_votes_is_followed_into_its_round_and_votes() -> None:
+    """Server 1 has seen a change by which 4 votes, 4 has not: without it 1 cannot lead."""
+    one, four = Election(1, Joint(Majority([1]), Majority([1, 4]))), Election(4, Majority([1]))
+    one.begin(7, 1, 0)
+    for _ in range(10):
+        four.begin(3, 1, 0)
+    for _ in range(4):
+        for source, target in ((four, one), (one, four)):
+            out = [message for _, message in source.out]
+            source.out.clear()
+            for message in out:
+                target.received(source.my_id, message, 1)
+    assert one.round == 10
+    assert (one.state, four.state) == (LEADING, FOLLOWING)
 
 
 def test_a_voter_tells_observers_but_does_not_count_them() -> None:

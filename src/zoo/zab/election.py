@@ -197,7 +197,7 @@ class Election:
             elif heard.state is not OBSERVING:
                 self._heard_settled(sid, heard, now_ms)
         elif heard.state is LOOKING:
-            self._help_on(sid, heard.vote)
+            self._heard_voteless(sid, heard.vote, now_ms)
 
     def tick(self, now_ms: int) -> None:
         """Let time pass; nothing is due before `next_due`."""
@@ -278,6 +278,16 @@ class Election:
         if self.is_voter and (was_settled or is_repeated):
             self._send(sid)  # it cannot have heard my vote, or it would have taken it
         self._count(now_ms)
+
+    def _heard_voteless(self, sid: int, vote: Vote, now_ms: int) -> None:
+        """A voter that votes for nobody we know: it may not know of the change by which it votes.
+
+        In one round with us it hears our vote, takes it, and counts.
+        """
+        if not self._help_on(sid, vote) and vote.election_epoch > self.round:
+            self._enter_round(vote.election_epoch)
+            self._announce(now_ms)
+            self._count(now_ms)
 
     def _heard_settled(self, sid: int, heard: Notification, now_ms: int) -> None:
         ballot = heard.ballot
