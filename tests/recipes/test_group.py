@@ -24,6 +24,7 @@ def test_members_come_and_go(hosts: str) -> None:
                 await group.set_data("new")
                 await zk.sync()
                 assert await watcher.members() == {"b": "new"}
+                assert await anext(changes) == {"b": "new"}
             assert await anext(changes) == {}
             with pytest.raises(ValueError, match="needs a name"):
                 await watcher.join()

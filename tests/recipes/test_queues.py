@@ -25,8 +25,6 @@ def test_first_in_first_out(hosts: str) -> None:
             waiting = asyncio.ensure_future(queue.get())
             await queue.put(b"late")
             assert await waiting == b"late"
-            with pytest.raises(ValueError, match="no priorities"):
-                await queue.put(b"", priority=1)
 
     run(main())
 

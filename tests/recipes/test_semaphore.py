@@ -8,6 +8,7 @@ from tests.client.live import run
 from tests.recipes.test_lock import poll_line
 from zoo.client.async_client import connect
 from zoo.client.errors import OperationTimeoutError
+from zoo.recipes.lock import NotHeldError
 from zoo.recipes.semaphore import Semaphore
 
 
@@ -53,7 +54,7 @@ def test_deadlines(hosts: str) -> None:
             await semaphore.release()
             async with Semaphore(zk, "/s", 1):
                 assert "1" in repr(semaphore)
-            with pytest.raises(ValueError, match="no lease"):
+            with pytest.raises(NotHeldError, match="no lease"):
                 await semaphore.release()
 
     run(main())

@@ -25,13 +25,22 @@ def strip_prefix(path: bytes, prefix: str) -> str:
 
 
 class OneShot:
-    """Calls back once: with the event, or with one of type NONE when the session ends first."""
+    """Calls back once: with the event, or with one of type NONE when the session ends first.
+
+    Two of one callback are the same watcher: asked for twice, it is called once.
+    """
 
     def __init__(self, callback: WatchCallback, prefix: str, tasks: set[asyncio.Task[Any]]) -> None:
         self._callback = callback
         self._prefix = prefix
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OneShot) and self._callback == other._callback
+
+    def __hash__(self) -> int:
+        return hash(self._callback)
 
     def notify(self, kind: EventType, path: bytes, zxid: int) -> None:
         self._call(Event(kind, strip_prefix(path, self._prefix), zxid))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from zoo.client.base import ClientBase
 from zoo.client.errors import ClientError
-from zoo.client.streams import DEFAULT_BUFFER, WatchStream
+from zoo.client.streams import DEFAULT_BUFFER, WatchCallback, WatchStream
 from zoo.client.watches import Kind
 from zoo.jute.client_records import AddWatchRequest, RemoveWatchesRequest
 from zoo.jute.constants import AddWatchMode, WatcherType
@@ -48,6 +48,12 @@ class WatchOperations(ClientBase[T]):
         request = AddWatchRequest(wire, mode)
         await self._session.request(Op.addWatch, request, path, (kind, wire, stream), timeout)
         return stream
+
+    def _forget(self, path: str, callback: WatchCallback) -> None:
+        """Whoever waited for this one-shot watch has given up; what comes of it reaches nobody."""
+        wire, table = self._wire(path, "watch"), self._session.core.watches
+        for kind in (Kind.DATA, Kind.EXIST, Kind.CHILD):
+            table.discard(*self._watcher(kind, wire, callback))
 
     async def _unwatch(self, kind: Kind, wire: bytes, path: str, stream: WatchStream) -> None:
         table = self._session.core.watches

@@ -6,13 +6,19 @@ from zoo.recipes import blocking
 from zoo.recipes.balancing import Balancer, ConsistentHash, LeastUsed, RoundRobin, Weighted
 from zoo.recipes.barrier import Barrier
 from zoo.recipes.cache import NodeCache, TreeCache
+from zoo.recipes.config import Config, Revision
 from zoo.recipes.counter import AtomicValue, Counter
+from zoo.recipes.delay_queue import DelayQueue
+from zoo.recipes.double_barrier import DoubleBarrier
 from zoo.recipes.election import Election, LeaderLatch
 from zoo.recipes.group import Group
 from zoo.recipes.instances import Health, Instance
+from zoo.recipes.layouts import CURATOR, KAZOO, Layout
+from zoo.recipes.lease import Lease
 from zoo.recipes.lock import Lock, MultiLock, NotHeldError
 from zoo.recipes.participant import Participant, Refused, Resource
 from zoo.recipes.partitioner import Partition, Partitioner
+from zoo.recipes.persistent_node import PersistentNode
 from zoo.recipes.places import Place
 from zoo.recipes.queues import PriorityQueue, Queue, Taken, WorkQueue
 from zoo.recipes.registry import NoInstanceError, Registration, ServiceCache, ServiceRegistry
@@ -20,22 +26,31 @@ from zoo.recipes.ring import HashRing
 from zoo.recipes.rwlock import RWLock
 from zoo.recipes.semaphore import Semaphore
 from zoo.recipes.two_phase import Coordinator, Decision, InDoubtError
+from zoo.recipes.typed import BadSettingsError
 
 __all__ = [
+    "CURATOR",
+    "KAZOO",
     "AtomicValue",
+    "BadSettingsError",
     "Balancer",
     "Barrier",
+    "Config",
     "ConsistentHash",
     "Coordinator",
     "Counter",
     "Decision",
+    "DelayQueue",
+    "DoubleBarrier",
     "Election",
     "Group",
     "HashRing",
     "Health",
     "InDoubtError",
     "Instance",
+    "Layout",
     "LeaderLatch",
+    "Lease",
     "LeastUsed",
     "Lock",
     "MultiLock",
@@ -45,6 +60,7 @@ __all__ = [
     "Participant",
     "Partition",
     "Partitioner",
+    "PersistentNode",
     "Place",
     "PriorityQueue",
     "Queue",
@@ -52,6 +68,7 @@ __all__ = [
     "Refused",
     "Registration",
     "Resource",
+    "Revision",
     "RoundRobin",
     "Semaphore",
     "ServiceCache",

@@ -10,8 +10,9 @@ import asyncio
 from typing import Any
 
 from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
 from zoo.client.errors import NodeExistsError, NoNodeError, OperationTimeoutError
-from zoo.client.watches import Event
+from zoo.recipes.waiting import Wake, across_sessions
 
 
 class Barrier:
@@ -42,7 +43,9 @@ class Barrier:
         """Until it is open. Raises OperationTimeoutError after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
-                await self._wait()
+                await across_sessions(self._wait)
+        except OperationTimeoutError:
+            raise  # no server answered
         except TimeoutError:
             raise OperationTimeoutError(
                 "the barrier stayed closed", operation="wait", path=self.path
@@ -50,11 +53,11 @@ class Barrier:
 
     async def _wait(self) -> None:
         while True:
-            changed = asyncio.Event()
-
-            def wake(_: Event, changed: asyncio.Event = changed) -> None:
-                changed.set()
-
-            if await self._zk.exists(self.path, watch=wake) is None:
+            changed = Wake()
+            try:
+                await self._zk.with_data(BYTES).get(self.path, watch=changed)
+                await changed.wait()
+            except NoNodeError:
                 return
-            await changed.wait()
+            finally:
+                self._zk._forget(self.path, changed)

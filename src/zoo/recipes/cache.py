@@ -57,6 +57,11 @@ class TreeCache(Generic[T]):
         """Connected, and nothing known of is still to be read."""
         return self._in_step.is_set() and self._zk.state.is_usable
 
+    @property
+    def is_following(self) -> bool:
+        """Between start and stop, while the client is not closed."""
+        return self._task is not None and not self._task.done() and not self._zk.state.is_final
+
     def get(self, path: str) -> Node[T] | None:
         return self._nodes.get(path)
 
@@ -95,7 +100,6 @@ class TreeCache(Generic[T]):
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            self._in_step.clear()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -105,14 +109,18 @@ class TreeCache(Generic[T]):
         await self.stop()
 
     async def _follow(self) -> None:
-        while not self._zk.state.is_final:
-            try:
-                async with await self._watch() as events:
-                    await self._load()
-                    await self._drain(events)
-            except ClientError:
-                self._in_step.clear()
-                await asyncio.sleep(_PAUSE)
+        try:
+            while not self._zk.state.is_final:
+                try:
+                    async with await self._watch() as events:
+                        await self._load()
+                        await self._drain(events)
+                except ClientError:
+                    self._in_step.clear()
+                    await asyncio.sleep(_PAUSE)
+        finally:
+            self._in_step.clear()
+            self._changed.set()  # whoever waits for a change sees that there will be none
 
     async def _watch(self) -> WatchStream:
         return await self._zk.watch(self.path, recursive=True)

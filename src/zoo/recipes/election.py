@@ -13,34 +13,42 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.converters import TEXT
-from zoo.client.errors import NoNodeError, SessionExpiredError
-from zoo.client.results import Node
-from zoo.client.transaction import Get
-from zoo.recipes.lock import Lock
-from zoo.recipes.places import Place, contenders, right_ahead, stand_in_line
+from zoo.recipes.layouts import CURATOR, Layout
+from zoo.recipes.lock import Lock, NotHeldError
+from zoo.recipes.places import Place, right_ahead, stand_in_line
+from zoo.recipes.waiting import PATIENT, across_sessions
 
 T = TypeVar("T")
-KINDS = ("latch", "lock")  # kazoo's Election is a lock
 
 
 class _Candidacy(Lock):
+    _kinds = ("latch", "lock")  # kazoo's Election is a lock
+
     async def _stand_in_line(self, timeout: float | None) -> Place:
+        stem = self._layout.candidate
         return await stand_in_line(
-            self._zk, self.path, "latch-", KINDS, right_ahead, self._data, timeout
+            self._zk, self.path, stem, self._kinds, right_ahead, self._data, timeout
         )
 
 
 class Election:
     """`async with Election(zk, "/matching", name="host-1") as leadership: ...`, or `run`."""
 
-    def __init__(self, zk: AsyncClient[Any], path: str, *, name: str = "") -> None:
+    def __init__(
+        self,
+        zk: AsyncClient[Any],
+        path: str,
+        *,
+        name: str = "",
+        layout: Layout = CURATOR,
+    ) -> None:
         self.path = path
         self._zk = zk
-        self._candidacy = _Candidacy(zk, path, name=name)
+        self._candidacy = _Candidacy(zk, path, name=name, layout=layout)
 
     def __repr__(self) -> str:
         return f"<Election {self.path} {'leading' if self.is_leader else 'not leading'}>"
@@ -67,13 +75,11 @@ class Election:
     async def run(self, function: Callable[[Place], Awaitable[T]]) -> T:
         """Call the function as soon as we lead, and return its result.
 
-        When the leadership is lost it is cancelled, and called again once we lead again.
+        When the leadership is lost it is cancelled, and called again once we lead again. A service
+        that cannot be reached is waited for.
         """
         while True:
-            try:
-                leadership = await self.lead()
-            except SessionExpiredError:
-                continue
+            leadership = await self._zk.retrying(partial(across_sessions, self.lead), PATIENT)
             work = asyncio.ensure_future(function(leadership))
             end = asyncio.ensure_future(leadership.lost.wait())
             try:
@@ -88,13 +94,7 @@ class Election:
 
     async def candidates(self) -> list[str]:
         """The names of all candidates, the leader first."""
-        try:
-            line = contenders(await self._zk.children(self.path), KINDS)
-        except NoNodeError:
-            return []
-        reads = [Get(f"{self.path}/{each.name}") for each in line]
-        nodes = await self._zk.with_data(TEXT).multi_read(reads)
-        return [node.data for node in nodes if isinstance(node, Node)]
+        return await self._candidacy.contenders()
 
     async def leader(self) -> str | None:
         """The leader's name; None when there is no candidate."""
@@ -107,8 +107,10 @@ class LeaderLatch:
     After a lost session it stands for election again by itself. Guarantee as for Election.
     """
 
-    def __init__(self, zk: AsyncClient[Any], path: str, *, name: str = "") -> None:
-        self._election = Election(zk, path, name=name)
+    def __init__(
+        self, zk: AsyncClient[Any], path: str, *, name: str = "", layout: Layout = CURATOR
+    ) -> None:
+        self._election = Election(zk, path, name=name, layout=layout)
         self._task: asyncio.Task[None] | None = None
         self._leadership: Place | None = None
         self._elected = asyncio.Event()
@@ -139,10 +141,19 @@ class LeaderLatch:
             self._elected.clear()
 
     async def wait_until_leader(self, timeout: float | None = None) -> Place:
-        """Raises TimeoutError after `timeout` seconds."""
+        """Raises TimeoutError after `timeout` seconds, and what ended the candidacy: NoAuthError,
+        ClientClosedError."""
+        if self._task is None:
+            raise NotHeldError(f"{self._election.path}: not a candidate, the latch is not started")
         async with asyncio.timeout(timeout):
             while self._leadership is None:
-                await self._elected.wait()
+                elected = asyncio.ensure_future(self._elected.wait())
+                try:
+                    await asyncio.wait((elected, self._task), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    elected.cancel()
+                if self._task.done():
+                    self._task.result()
         return self._leadership
 
     async def stop(self) -> None:

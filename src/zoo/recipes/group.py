@@ -1,23 +1,25 @@
 """Who is there: Group, members with data, whose failure is seen.
 
 Guarantee: a member is listed while its session lives and no longer; after a crash until its session
-timeout. On LOST the membership is gone: it is entered anew with the next session, by itself.
-`changes` tells each change of the membership as this client sees it: it may skip states that
-did not last, and ends at the newest.
+timeout. `changes` tells each change of the members and their data as this client sees it: it may
+skip states that did not last, and ends at the newest. On SUSPENDED we may be listed a while longer,
+and what `changes` told is as of before. On LOST the membership is gone: it is entered anew with
+the next session, by itself.
+
+A member is a znode of its name, as of Curator's GroupMember; those of kazoo's Party are seen too.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
+from zoo.client.errors import NoNodeError
 from zoo.client.results import Node
-from zoo.client.states import State
 from zoo.client.transaction import Get
-from zoo.client.watches import Event
+from zoo.recipes.cache import TreeCache
+from zoo.recipes.persistent_node import PersistentNode
 
 T = TypeVar("T")
 
@@ -31,61 +33,35 @@ class Group(Generic[T]):
         self.path = path
         self.name = name
         self._zk = zk
-        self._data = data
-        self._joined = False
-        self._rejoining: asyncio.Task[None] | None = None
+        self._member = None if name is None else PersistentNode(zk, f"{path}/{name}", data)
 
     def __repr__(self) -> str:
-        return f"<Group {self.path} {self.name if self._joined else 'not joined'}>"
+        return f"<Group {self.path} {self.name if self.is_member else 'not joined'}>"
 
-    async def join(self) -> None:
-        """Raises NodeExistsError when another session has this name."""
-        if self.name is None:
+    @property
+    def is_member(self) -> bool:
+        """As far as this client knows, and it is connected."""
+        return self._member is not None and self._member.is_there
+
+    def _mine(self) -> PersistentNode[T]:
+        if self._member is None:
             raise ValueError(f"a member of {self.path} needs a name")
-        await self._enter()
-        if not self._joined:
-            self._joined = True
-            self._zk.add_listener(self._on_state)
+        return self._member
 
-    async def _enter(self) -> None:
-        try:
-            await self._zk.create(
-                f"{self.path}/{self.name}", self._data, ephemeral=True, make_parents=True
-            )
-        except NodeExistsError:
-            stat = await self._zk.exists(f"{self.path}/{self.name}")
-            if stat is None or stat.ephemeral_owner != self._zk.session_id:
-                raise
-
-    def _on_state(self, state: State) -> None:
-        if state is State.LOST and (self._rejoining is None or self._rejoining.done()):
-            self._rejoining = asyncio.get_running_loop().create_task(self._rejoin())
-
-    async def _rejoin(self) -> None:
-        while self._joined and not self._zk.state.is_final:
-            try:
-                await self._enter()
-                return
-            except ClientError:
-                await asyncio.sleep(0.1)
+    async def join(self, timeout: float = 0.0) -> None:
+        """Raises NodeExistsError when another session still has this name after `timeout` s: an
+        earlier process of ours, say, whose session has not expired yet."""
+        await self._mine().start(timeout)
 
     async def leave(self) -> None:
-        if self._joined:
-            self._joined = False
-            self._zk.remove_listener(self._on_state)
-            if self._rejoining is not None:
-                self._rejoining.cancel()
-            try:
-                await self._zk.delete(f"{self.path}/{self.name}")
-            except NoNodeError:
-                return
+        if self._member is not None:
+            await self._member.stop()
 
     async def set_data(self, data: T) -> None:
         """Our data, for the others to see."""
-        self._data = data
-        await self._zk.set(f"{self.path}/{self.name}", data)
+        await self._mine().set_data(data)
 
-    async def __aenter__(self) -> Group[T]:
+    async def __aenter__(self) -> Self:
         await self.join()
         return self
 
@@ -94,32 +70,34 @@ class Group(Generic[T]):
 
     async def members(self) -> dict[str, T]:
         """Name -> data of all who are there, by name."""
-        return await self._members(await self._names())
-
-    async def _names(self, watch: Any = None) -> list[str]:
         try:
-            return await self._zk.children(self.path, watch=watch)
+            names = await self._zk.children(self.path)
         except NoNodeError:
-            if watch is None:
-                return []
-            await self._zk.ensure_path(self.path)
-            return await self._names(watch)
-
-    async def _members(self, names: list[str]) -> dict[str, T]:
+            return {}
         nodes = await self._zk.multi_read(Get(f"{self.path}/{name}") for name in names)
         return {node.name: node.data for node in nodes if isinstance(node, Node)}
 
     async def changes(self) -> AsyncIterator[dict[str, T]]:
-        """The members now, and again whenever somebody came or went."""
-        seen: list[str] | None = None
-        while not self._zk.state.is_final:
-            changed = asyncio.Event()
+        """The members now, and again whenever somebody came, went, or changed its data."""
+        async with TreeCache(self._zk, self.path) as cache:
+            while cache.is_following:
+                members = self._direct(cache)
+                marks = _marks(members)
+                yield {node.name: node.data for node in members}
 
-            def wake(_: Event, changed: asyncio.Event = changed) -> None:
-                changed.set()
+                def is_over(seen: dict[str, int] = marks) -> bool:
+                    return not cache.is_following or _marks(self._direct(cache)) != seen
 
-            names = await self._names(wake)
-            if names != seen:
-                seen = names
-                yield await self._members(names)
-            await changed.wait()
+                await cache.wait_for(is_over)
+
+    def _direct(self, cache: TreeCache[T]) -> list[Node[T]]:
+        return [
+            node
+            for path, node in cache.snapshot().items()
+            if path != self.path and path.rpartition("/")[0] == self.path.rstrip("/")
+        ]
+
+
+def _marks(members: list[Node[T]]) -> dict[str, int]:
+    """What differs when somebody came (again), went, or changed its data."""
+    return {node.name: node.stat.mzxid for node in members}

@@ -12,17 +12,17 @@ Writes into the same service belong into `guarded()`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import TEXT
-from zoo.client.errors import OperationTimeoutError
+from zoo.client.errors import NoNodeError, OperationTimeoutError
 from zoo.client.results import Node
 from zoo.client.transaction import Get, Transaction
+from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.places import Place, contenders, right_ahead, stand_in_line
-
-KINDS = ("lock",)
+from zoo.recipes.waiting import Deadline
 
 
 class NotHeldError(RuntimeError):
@@ -33,17 +33,28 @@ class Lock:
     """`async with Lock(zk, "/locks/a") as place: ...`; `place.token` is the fencing token.
 
     A Lock object is one contender: of tasks that share it, one holds it at a time. `reentrant`:
-    the task that holds it may acquire it again, and releases it as often.
+    the task that holds it may acquire it again, and releases it as often; once it was lost
+    that raises NotHeldError.
     """
 
+    _kinds: ClassVar[tuple[str, ...]] = ("lock",)
+    """The contenders that count; see `zoo.recipes.places.Contender`."""
+
     def __init__(
-        self, zk: AsyncClient[Any], path: str, *, name: str = "", reentrant: bool = False
+        self,
+        zk: AsyncClient[Any],
+        path: str,
+        *,
+        name: str = "",
+        reentrant: bool = False,
+        layout: Layout = CURATOR,
     ) -> None:
         """`name` becomes the znode's data, for people who look who holds it."""
         self.path = path
         self._zk = zk
         self._data = name.encode()
         self._reentrant = reentrant
+        self._layout = layout
         self._place: Place | None = None
         self._local = asyncio.Lock()
         self._owner: asyncio.Task[Any] | None = None
@@ -82,29 +93,35 @@ class Lock:
         """
         task = asyncio.current_task()
         if self._reentrant and self._owner is task and self._place is not None:
-            self._depth += 1
-            return self._place
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
+            return self._again()
+        deadline = Deadline(timeout)
         try:
-            async with asyncio.timeout(timeout):
+            async with deadline.limit():
                 await self._local.acquire()
         except TimeoutError:
             raise OperationTimeoutError(
                 "another task of this process holds it", operation="acquire", path=self.path
             ) from None
         try:
-            left = None if end is None else end - loop.time()
-            self._place = await self._stand_in_line(left)
+            self._place = await self._stand_in_line(deadline.left)
         except BaseException:
             self._local.release()
             raise
         self._owner, self._depth = task, 1
         return self._place
 
+    def _again(self) -> Place:
+        """Held once more by its holder. What is lost cannot be: that would hide the loss."""
+        place = self._mine()
+        if not place.is_held:
+            raise NotHeldError(f"{self.path} was lost: release it, and acquire it anew")
+        self._depth += 1
+        return place
+
     async def _stand_in_line(self, timeout: float | None) -> Place:
+        stem = self._layout.lock
         return await stand_in_line(
-            self._zk, self.path, "lock-", KINDS, right_ahead, self._data, timeout
+            self._zk, self.path, stem, self._kinds, right_ahead, self._data, timeout
         )
 
     async def release(self) -> None:
@@ -127,9 +144,10 @@ class Lock:
 
     async def contenders(self) -> list[str]:
         """The data of all who hold or want it, the holder first."""
-        if await self._zk.exists(self.path) is None:
+        try:
+            line = contenders(await self._zk.children(self.path), self._kinds)
+        except NoNodeError:
             return []
-        line = contenders(await self._zk.children(self.path), KINDS)
         reads = [Get(f"{self.path}/{each.name}") for each in line]
         nodes = await self._zk.with_data(TEXT).multi_read(reads)
         return [node.data for node in nodes if isinstance(node, Node)]
@@ -142,8 +160,15 @@ class MultiLock:
     The guarantee and what to do are those of each Lock.
     """
 
-    def __init__(self, zk: AsyncClient[Any], paths: Iterable[str], *, name: str = "") -> None:
-        self.locks = [Lock(zk, path, name=name) for path in sorted(set(paths))]
+    def __init__(
+        self,
+        zk: AsyncClient[Any],
+        paths: Iterable[str],
+        *,
+        name: str = "",
+        layout: Layout = CURATOR,
+    ) -> None:
+        self.locks = [Lock(zk, path, name=name, layout=layout) for path in sorted(set(paths))]
         self._zk = zk
 
     def __repr__(self) -> str:
@@ -161,26 +186,31 @@ class MultiLock:
         return transaction
 
     async def acquire(self, timeout: float | None = None) -> list[Place]:
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
+        deadline = Deadline(timeout)
         places: list[Place] = []
         try:
             for lock in self.locks:
-                left = None if end is None else end - loop.time()
-                place = await lock.acquire(left)
+                place = await lock.acquire(deadline.left)
                 places.append(place)
         except BaseException:
-            for lock in self.locks[: len(places)]:
-                await lock.release()
+            await _release_all(self.locks[: len(places)])
             raise
         return places
 
     async def release(self) -> None:
-        for lock in reversed(self.locks):
-            await lock.release()
+        """Returns once all are released. Raises NotHeldError."""
+        await _release_all(self.locks)
 
     async def __aenter__(self) -> list[Place]:
         return await self.acquire()
 
     async def __aexit__(self, *_: object) -> None:
         await self.release()
+
+
+async def _release_all(locks: Sequence[Lock]) -> None:
+    """Also those after one that fails; then its error is raised."""
+    outcomes = await asyncio.gather(*(lock.release() for lock in locks), return_exceptions=True)
+    for outcome in outcomes:
+        if outcome is not None:
+            raise outcome

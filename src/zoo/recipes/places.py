@@ -34,7 +34,7 @@ from zoo.client.errors import (
 )
 from zoo.client.states import State
 from zoo.client.transaction import Transaction
-from zoo.client.watches import Event
+from zoo.recipes.waiting import Wake, in_background
 
 _CONTENDER = re.compile(r"(?:.*?(?:-|__))??([a-z]+?)(?:-|__)(-?\d{10,})\Z", re.IGNORECASE)
 
@@ -107,19 +107,13 @@ class Place:
         return transaction
 
     async def leave(self) -> None:
-        """Give it up. Returns once the znode is gone, or its session is."""
-        self._give_up()
-        await delete_surely(self._zk, self.path, self._session_id)
+        """Give it up. Returns once the znode is gone, or its session is; cancelled, it goes on."""
+        await asyncio.shield(self.leave_in_background())
 
-    def leave_in_background(self) -> None:
+    def leave_in_background(self) -> asyncio.Task[None]:
         """For a caller that must not wait: it was cancelled."""
         self._give_up()
-        tasks = self._zk._session.tasks
-        task = asyncio.get_running_loop().create_task(
-            delete_surely(self._zk, self.path, self._session_id)
-        )
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        return in_background(self._zk, delete_surely(self._zk, self.path, self._session_id))
 
     def _give_up(self) -> None:
         self.lost.set()
@@ -192,13 +186,16 @@ async def wait_for_turn(
         first = blocker(line, mine)
         if first is None:
             return
-        moved = asyncio.Event()
-
-        def wake(_: Event, moved: asyncio.Event = moved) -> None:
-            moved.set()
-
-        if await zk.exists(f"{parent}/{first.name}", watch=wake) is not None:
+        moved, ahead = Wake(), f"{parent}/{first.name}"
+        try:
+            await place._zk.get(
+                ahead, watch=moved
+            )  # not exists: that leaves a watch on what is gone
             await moved.wait()
+        except NoNodeError:
+            continue
+        finally:
+            zk._forget(ahead, moved)
 
 
 async def stand_in_line(
@@ -212,7 +209,8 @@ async def stand_in_line(
 ) -> Place:
     """Take a place and wait for the turn; whatever goes wrong, no znode of ours stays behind.
 
-    Raises OperationTimeoutError when it takes longer than `timeout` seconds (None: no limit).
+    Raises OperationTimeoutError when it takes longer than `timeout` seconds (None: no limit), and
+    when no server answers for as long as the client's operation_timeout.
     """
     place: Place | None = None
     try:

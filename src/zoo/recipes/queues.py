@@ -3,21 +3,22 @@
 Guarantee of Queue and PriorityQueue: an item is handed out once at most, oldest (of the most
 urgent) first. `put` is protected, so a broken connection does not put twice. `get` deletes the item
 before it returns: when the connection breaks during that, ConnectionLossError says that the item
-may be gone; and what the taker does not finish is lost.
+may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need nothing: items are
+not tied to a session, `get` goes on waiting with the next one.
 
 Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral
 claim, so an item whose taker dies is handed out again: at least once, to one taker at a time. `ack`
 removes item and claim in one transaction that is refused once the claim is not ours, so no item is
-acknowledged twice. When the session is lost, drop what was taken.
+acknowledged twice. On SUSPENDED the claim may still be ours: go on, ack tells. On LOST drop what
+was taken, another has it by now.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import (
@@ -25,27 +26,36 @@ from zoo.client.errors import (
     ConnectionLossError,
     NoNodeError,
     OperationTimeoutError,
+    SessionExpiredError,
     TransactionFailedError,
 )
 from zoo.client.results import Node
-from zoo.client.watches import Event
+from zoo.client.transaction import Transaction
 from zoo.errors import Code
+from zoo.recipes.waiting import Deadline, Wake, in_background
 
 T = TypeVar("T")
 R = TypeVar("R")
-HIGHEST, LOWEST = 0, 999
-_ITEM = re.compile(r".*item-(\d{3})-(-?\d{10,})").fullmatch
+HIGHEST, USUAL, LOWEST = 0, 500, 999
+_ITEM = re.compile(r".*item-(\d+)-(-?\d{10,})").fullmatch
 
 
-def _in_order(names: list[str]) -> list[str]:
-    """The items by priority and number: `_c_<id>-item-500-0000000001`. Other children: left out."""
+class Item(NamedTuple):
+    """A child that is an item: `_c_<id>-item-<rank>-<number>`."""
+
+    rank: int
+    number: int
+    name: str
+
+
+def in_order(names: list[str]) -> list[Item]:
+    """The items by rank (priority, or when they are due) and number; other children: left out."""
     matches = filter(None, map(_ITEM, names))
-    found = [(match[1], int(match[2]) & 0xFFFFFFFF, match[0]) for match in matches]
-    return [name for _, _, name in sorted(found)]
+    return sorted(Item(int(m[1]), int(m[2]) & 0xFFFFFFFF, m[0]) for m in matches)
 
 
-class PriorityQueue(Generic[T]):
-    """Items leave by priority (0 the most urgent), and within one in the order they came."""
+class Items(Generic[T]):
+    """What all queues have in common: znodes in order, and waiting for the next one."""
 
     def __init__(self, zk: AsyncClient[T], path: str) -> None:
         self.path = path
@@ -54,31 +64,67 @@ class PriorityQueue(Generic[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
-    async def put(self, item: T, priority: int = 500) -> str:
-        """The item's path."""
-        if not HIGHEST <= priority <= LOWEST:
-            raise ValueError(f"priority {priority} is not in {HIGHEST}..{LOWEST}")
-        node = await self._zk.create(
-            f"{self.path}/item-{priority:03}-",
-            item,
-            sequence=True,
-            protected=True,
-            make_parents=True,
-        )
+    async def _put(self, item: T, rank: str) -> str:
+        stem = f"{self.path}/item-{rank}-"
+        node = await self._zk.create(stem, item, sequence=True, protected=True, make_parents=True)
         return node.path
 
-    async def size(self) -> int:
-        return len(await self._items())
+    async def _put_by_priority(self, item: T, priority: int) -> str:
+        if not HIGHEST <= priority <= LOWEST:
+            raise ValueError(f"priority {priority} is not in {HIGHEST}..{LOWEST}")
+        return await self._put(item, f"{priority:03}")
 
-    async def _items(self, watch: Callable[[Event], None] | None = None) -> list[str]:
+    async def size(self) -> int:
+        """Items in the queue, also those that nobody may take yet."""
         try:
-            names = await self._zk.children(self.path, watch=watch)
+            return len(in_order(await self._zk.children(self.path)))
         except NoNodeError:
-            if watch is not None:
-                await self._zk.ensure_path(self.path)
-                return await self._items(watch)
-            return []
-        return _in_order(names)
+            return 0
+
+    async def _names(self, folder: str, wake: Wake) -> list[str]:
+        while True:
+            try:
+                return await self._zk.children(folder, watch=wake)
+            except NoNodeError:
+                await self._zk.ensure_path(folder)
+
+    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        """Names of items that may be taken now, and the seconds until the next may be (None:
+        when something changes, which `wake` tells)."""
+        return [item.name for item in in_order(await self._names(self.path, wake))], None
+
+    async def _when_there_is(
+        self, take: Callable[[str], Awaitable[R | None]], timeout: float | None
+    ) -> R:
+        deadline = Deadline(timeout)
+        while True:
+            changed = Wake()
+            try:
+                names, pause = await self._ready(changed)
+                for name in names:
+                    taken = await take(name)
+                    if taken is not None:
+                        return taken
+                # The deadline ends the waiting only: it must not come between taking and returning.
+                if not await changed.within(pause, deadline):
+                    raise OperationTimeoutError(
+                        f"no item came for {timeout:g} s", operation="get", path=self.path
+                    )
+            except SessionExpiredError:
+                continue  # while reading or waiting: nothing was taken
+            finally:
+                self._forget(changed)
+
+    def _forget(self, wake: Wake) -> None:
+        self._zk._forget(self.path, wake)
+
+
+class Queue(Items[T]):
+    """First in, first out."""
+
+    async def put(self, item: T) -> str:
+        """The item's path."""
+        return await self._put_by_priority(item, USUAL)
 
     async def get(self, timeout: float | None = None) -> T:
         """Take the first item. Raises OperationTimeoutError when none came for so many seconds."""
@@ -92,38 +138,13 @@ class PriorityQueue(Generic[T]):
             return None  # another was faster
         return node
 
-    async def _when_there_is(
-        self, take: Callable[[str], Awaitable[R | None]], timeout: float | None
-    ) -> R:
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
-        while True:
-            changed = asyncio.Event()
 
-            def wake(_: Event, changed: asyncio.Event = changed) -> None:
-                changed.set()
+class PriorityQueue(Queue[T]):
+    """Items leave by priority (0 the most urgent), and within one in the order they came."""
 
-            for name in await self._items(wake):
-                taken = await take(name)
-                if taken is not None:
-                    return taken
-            try:
-                # The deadline ends the waiting only: it must not come between taking and returning.
-                async with asyncio.timeout(None if end is None else end - loop.time()):
-                    await changed.wait()
-            except TimeoutError:
-                raise OperationTimeoutError(
-                    f"no item came for {timeout:g} s", operation="get", path=self.path
-                ) from None
-
-
-class Queue(PriorityQueue[T]):
-    """First in, first out."""
-
-    async def put(self, item: T, priority: int = 500) -> str:
-        if priority != 500:
-            raise ValueError("a Queue has no priorities: use a PriorityQueue")
-        return await super().put(item)
+    async def put(self, item: T, priority: int = USUAL) -> str:
+        """The item's path."""
+        return await self._put_by_priority(item, priority)
 
 
 class Taken(NamedTuple, Generic[T]):
@@ -137,24 +158,26 @@ class Taken(NamedTuple, Generic[T]):
     """Greater than that of every earlier taker of this item."""
 
 
-class WorkQueue(PriorityQueue[T]):
+class WorkQueue(Items[T]):
     """`item = await q.take(); ...; await q.ack(item)`; see the guarantee above."""
 
+    async def put(self, item: T, priority: int = USUAL) -> str:
+        """The item's path; 0 is the most urgent priority."""
+        return await self._put_by_priority(item, priority)
+
     async def take(self, timeout: float | None = None) -> Taken[T]:
-        """The first item that nobody works on."""
-        for folder in ("claims", "takers"):
-            await self._zk.ensure_path(f"{self.path}/{folder}")
+        """The first item that nobody works on. Raises OperationTimeoutError."""
+        await self._zk.ensure_path(f"{self.path}/takers")
         return await self._when_there_is(self._take_claim, timeout)
 
-    async def _items(self, watch: Callable[[Event], None] | None = None) -> list[str]:
-        items = await super()._items(watch)
-        if not items:
-            return items
-        try:
-            claimed = set(await self._zk.children(f"{self.path}/claims", watch=watch))
-        except NoNodeError:
-            return items
-        return [name for name in items if name not in claimed]
+    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        claimed = set(await self._names(f"{self.path}/claims", wake))  # first: none is overlooked
+        names, _ = await super()._ready(wake)
+        return [name for name in names if name not in claimed], None
+
+    def _forget(self, wake: Wake) -> None:
+        super()._forget(wake)
+        self._zk._forget(f"{self.path}/claims", wake)
 
     async def _take_claim(self, name: str) -> Taken[T] | None:
         """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
@@ -168,7 +191,7 @@ class WorkQueue(PriorityQueue[T]):
             await self._drop(claim, taker)  # it was acknowledged just before
             return None
         except BaseException:
-            self._drop_in_background(claim, taker)
+            in_background(self._zk, self._drop(claim, taker))
             raise
         return Taken(node.data, node.path, claim, taker, token)
 
@@ -203,11 +226,16 @@ class WorkQueue(PriorityQueue[T]):
             except ClientError:
                 return  # not ours, or gone already
 
-    def _drop_in_background(self, claim: str, taker: str) -> None:
-        tasks = self._zk._session.tasks
-        task = asyncio.get_running_loop().create_task(self._drop(claim, taker))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    def guarded(self, item: Taken[T]) -> Transaction[Any]:
+        """A transaction that commits only while the item is ours."""
+        transaction = self._zk.transaction()
+        transaction.check(item.taker)
+        return transaction
+
+    def acking(self, item: Taken[T]) -> Transaction[Any]:
+        """A transaction that acknowledges the item: what the work changes in this service, added to
+        it, happens exactly once. Refused (NONODE) when the item was not ours any more."""
+        return self._closing(item, is_done=True)
 
     async def ack(self, item: Taken[T]) -> bool:
         """It is done: remove it. False when it was not ours any more; another may do it again."""
@@ -217,16 +245,23 @@ class WorkQueue(PriorityQueue[T]):
         """Let another take it. False when it was not ours any more."""
         return await self._finish(item, is_done=False)
 
-    async def _finish(self, item: Taken[T], is_done: bool) -> bool:
+    def _closing(self, item: Taken[T], is_done: bool) -> Transaction[Any]:
         transaction = self._zk.transaction()
         transaction.delete(item.taker)
         transaction.delete(item.claim)
         if is_done:
             transaction.delete(item.path)
-        try:
-            await transaction.commit()
-        except TransactionFailedError as error:
-            if error.code is Code.NONODE:
-                return False
-            raise
-        return True
+        return transaction
+
+    async def _finish(self, item: Taken[T], is_done: bool) -> bool:
+        session_id, is_again = self._zk.session_id, False
+        while True:
+            try:
+                await self._closing(item, is_done).commit()
+                return True
+            except ConnectionLossError:
+                is_again = True  # ours alone could take the claim away: the next try tells
+            except TransactionFailedError as error:
+                if error.code is Code.NONODE:
+                    return is_again and self._zk.session_id == session_id
+                raise

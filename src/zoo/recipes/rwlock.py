@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.client.async_client import AsyncClient
+from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock
 from zoo.recipes.places import Contender, Place, right_ahead, stand_in_line
 
@@ -23,26 +24,40 @@ def last_writer_ahead(line: list[Contender], mine: int) -> Contender | None:
 
 
 class ReadLock(Lock):
+    _kinds = KINDS
+
     async def _stand_in_line(self, timeout: float | None) -> Place:
+        stem = self._layout.reader
         return await stand_in_line(
-            self._zk, self.path, "__READ__", KINDS, last_writer_ahead, self._data, timeout
+            self._zk, self.path, stem, KINDS, last_writer_ahead, self._data, timeout
         )
 
 
 class WriteLock(Lock):
+    _kinds = KINDS
+
     async def _stand_in_line(self, timeout: float | None) -> Place:
+        stem = self._layout.writer
         return await stand_in_line(
-            self._zk, self.path, "__WRIT__", KINDS, right_ahead, self._data, timeout
+            self._zk, self.path, stem, KINDS, right_ahead, self._data, timeout
         )
 
 
 class RWLock:
     """`async with rw.read: ...` and `async with rw.write: ...`; each a Lock of its own."""
 
-    def __init__(self, zk: AsyncClient[Any], path: str, *, name: str = "") -> None:
+    def __init__(
+        self,
+        zk: AsyncClient[Any],
+        path: str,
+        *,
+        name: str = "",
+        reentrant: bool = False,
+        layout: Layout = CURATOR,
+    ) -> None:
         self.path = path
-        self.read = ReadLock(zk, path, name=name)
-        self.write = WriteLock(zk, path, name=name)
+        self.read = ReadLock(zk, path, name=name, reentrant=reentrant, layout=layout)
+        self.write = WriteLock(zk, path, name=name, reentrant=reentrant, layout=layout)
 
     def __repr__(self) -> str:
         return f"<RWLock {self.path} read {self.read.is_held} write {self.write.is_held}>"

@@ -10,41 +10,54 @@ The layout (`locks` and `leases`) is that of Curator's InterProcessSemaphoreV2.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import NoNodeError, OperationTimeoutError
-from zoo.client.watches import Event
-from zoo.recipes.lock import Lock
-from zoo.recipes.places import Place, contenders, take_place
+from zoo.client.errors import NoNodeError, OperationTimeoutError, SessionExpiredError
+from zoo.recipes.layouts import CURATOR, Layout
+from zoo.recipes.lock import Lock, NotHeldError
+from zoo.recipes.places import Place, take_place
+from zoo.recipes.waiting import Deadline, Wake
 
 
 class Semaphore:
     """`async with Semaphore(zk, "/pool", 3) as place: ...`; one object may hold several leases."""
 
-    def __init__(self, zk: AsyncClient[Any], path: str, leases: int, *, name: str = "") -> None:
+    def __init__(
+        self,
+        zk: AsyncClient[Any],
+        path: str,
+        leases: int,
+        *,
+        name: str = "",
+        layout: Layout = CURATOR,
+    ) -> None:
         if leases < 1:
             raise ValueError(f"a semaphore has at least one lease, not {leases}")
         self.path = path
         self.leases = leases
         self._zk = zk
         self._data = name.encode()
+        self._layout = layout
+        self._folder = layout.leases.format(path)
         self._held: list[Place] = []
 
     def __repr__(self) -> str:
-        return f"<Semaphore {self.path} {len(self._held)} held of {self.leases}>"
+        return f"<Semaphore {self.path} {len(self._ours())} held of {self.leases}>"
+
+    def _ours(self) -> list[Place]:
+        """Without those that were lost, or left one by one."""
+        return [place for place in self._held if not place.lost.is_set()]
 
     async def acquire(self, timeout: float | None = None) -> Place:
         """A lease; `place.leave()` or `release` gives it back. Raises OperationTimeoutError."""
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
-        lock = Lock(self._zk, f"{self.path}/locks")
+        deadline = Deadline(timeout)
+        lock = Lock(self._zk, self._layout.turns.format(self.path), layout=self._layout)
         await lock.acquire(timeout)
         place: Place | None = None
         try:
-            async with asyncio.timeout(None if end is None else end - loop.time()):
-                place = await take_place(self._zk, f"{self.path}/leases", "lease-", self._data)
+            async with deadline.limit():
+                place = await take_place(self._zk, self._folder, "lease-", self._data)
                 await self._wait_for_a_lease(place)
         except BaseException as error:
             if place is not None:
@@ -56,34 +69,34 @@ class Semaphore:
             raise
         finally:
             await lock.release()
-        self._held.append(place)
+        self._held = [*self._ours(), place]
         return place
 
     async def _wait_for_a_lease(self, place: Place) -> None:
         while True:
-            changed = asyncio.Event()
-
-            def wake(_: Event, changed: asyncio.Event = changed) -> None:
-                changed.set()
-
-            names = await self._zk.children(f"{self.path}/leases", watch=wake)
-            line = contenders(names, ("lease",))
-            if all(each.name != place.name for each in line):
-                raise NoNodeError("our lease is gone: the session expired", path=place.path)
-            if len(line) <= self.leases:
-                return
-            await changed.wait()
+            changed = Wake()
+            try:
+                names = await self._zk.children(self._folder, watch=changed)
+                if place.name not in names:
+                    raise SessionExpiredError("our lease is gone", path=place.path)
+                if len(names) <= self.leases:
+                    return
+                await changed.wait()
+            finally:
+                self._zk._forget(self._folder, changed)
 
     async def release(self) -> None:
-        """Give back the lease that was acquired first. Raises ValueError when there is none."""
+        """Give back the lease that was acquired first. Raises NotHeldError when there is none."""
         if not self._held:
-            raise ValueError(f"no lease of {self.path} is held")
-        await self._held.pop(0).leave()
+            raise NotHeldError(f"no lease of {self.path} is held")
+        place = (self._ours() or self._held)[0]
+        self._held.remove(place)
+        await place.leave()
 
     async def holders(self) -> int:
         """How many leases are taken, by anybody."""
         try:
-            return len(contenders(await self._zk.children(f"{self.path}/leases"), ("lease",)))
+            return len(await self._zk.children(self._folder))
         except NoNodeError:
             return 0
 
@@ -91,4 +104,5 @@ class Semaphore:
         return await self.acquire()
 
     async def __aexit__(self, *_: object) -> None:
-        await self.release()
+        if self._held:  # not: lost, and forgotten when another was acquired
+            await self.release()

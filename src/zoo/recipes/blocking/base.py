@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Generic, TypeVar
 
 from zoo.client.portal import portal
@@ -14,6 +15,38 @@ W = TypeVar("W")
 def run(work: Coroutine[Any, Any, R]) -> R:
     """Its result; it runs on the portal's loop, where the client lives."""
     return portal().run(work)
+
+
+def on_loop(look: Callable[[], R]) -> R:
+    """What `look` returns on the portal's thread: of one moment, and where timers may be set."""
+
+    async def there() -> R:
+        return look()
+
+    return run(there())
+
+
+def iterate(changes: AsyncIterator[R]) -> Iterator[R]:
+    """The same items; the caller blocks until there is one."""
+    end = object()
+
+    async def following() -> Any:
+        return await anext(changes, end)
+
+    while (item := run(following())) is not end:
+        yield item
+
+
+def is_set_within(event: asyncio.Event, timeout: float | None) -> bool:
+    async def wait() -> None:
+        async with asyncio.timeout(timeout):
+            await event.wait()
+
+    try:
+        run(wait())
+    except TimeoutError:
+        return False
+    return True
 
 
 class Twin(Generic[W]):

@@ -8,10 +8,9 @@ from typing import Generic, Self, TypeVar
 from zoo.client.blocking import Client
 from zoo.client.results import Node
 from zoo.recipes import cache
-from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.blocking.base import Twin, on_loop, run
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 class TreeCache(Twin[cache.TreeCache[T]], Generic[T], of=cache.TreeCache):
@@ -34,21 +33,19 @@ class TreeCache(Twin[cache.TreeCache[T]], Generic[T], of=cache.TreeCache):
     def is_current(self) -> bool:
         return self._recipe.is_current
 
+    @property
+    def is_following(self) -> bool:
+        return self._recipe.is_following
+
     def get(self, path: str) -> Node[T] | None:
         return self._recipe.get(path)
 
     def children(self, path: str) -> list[str]:
-        return self._on_loop(lambda: self._recipe.children(path))
+        return on_loop(lambda: self._recipe.children(path))
 
     def snapshot(self) -> dict[str, Node[T]]:
         """Path -> node, by path; of one moment."""
-        return self._on_loop(self._recipe.snapshot)
-
-    def _on_loop(self, read: Callable[[], R]) -> R:
-        async def look() -> R:
-            return read()
-
-        return run(look())
+        return on_loop(self._recipe.snapshot)
 
     def wait_for(self, condition: Callable[[], bool], timeout: float | None = None) -> None:
         """`condition` is called on the portal's thread: it may look at the cache and no more."""

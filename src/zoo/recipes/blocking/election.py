@@ -9,6 +9,7 @@ from zoo.client.blocking import Client
 from zoo.recipes import election
 from zoo.recipes.blocking.base import Twin, run
 from zoo.recipes.blocking.places import Place
+from zoo.recipes.layouts import CURATOR, Layout
 
 R = TypeVar("R")
 
@@ -17,8 +18,10 @@ class Election(Twin[election.Election], of=election.Election):
     """See `zoo.recipes.Election`. A function that `run` calls cannot be cancelled: it must look at
     `leadership.is_held`, and write through `leadership.guarded()`."""
 
-    def __init__(self, zk: Client[Any], path: str, *, name: str = "") -> None:
-        super().__init__(election.Election(zk._client, path, name=name))
+    def __init__(
+        self, zk: Client[Any], path: str, *, name: str = "", layout: Layout = CURATOR
+    ) -> None:
+        super().__init__(election.Election(zk._client, path, name=name, layout=layout))
 
     @property
     def is_leader(self) -> bool:
@@ -51,8 +54,10 @@ class Election(Twin[election.Election], of=election.Election):
 class LeaderLatch(Twin[election.LeaderLatch], of=election.LeaderLatch):
     """See `zoo.recipes.LeaderLatch`."""
 
-    def __init__(self, zk: Client[Any], path: str, *, name: str = "") -> None:
-        super().__init__(election.LeaderLatch(zk._client, path, name=name))
+    def __init__(
+        self, zk: Client[Any], path: str, *, name: str = "", layout: Layout = CURATOR
+    ) -> None:
+        super().__init__(election.LeaderLatch(zk._client, path, name=name, layout=layout))
 
     @property
     def is_leader(self) -> bool:

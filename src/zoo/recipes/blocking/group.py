@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from zoo.client.blocking import Client
 from zoo.recipes import group
-from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.blocking.base import Twin, iterate, run
 
 T = TypeVar("T")
 
@@ -20,8 +20,12 @@ class Group(Twin[group.Group[T]], Generic[T], of=group.Group):
     ) -> None:
         super().__init__(group.Group(zk._client, path, name, data))
 
-    def join(self) -> None:
-        run(self._recipe.join())
+    @property
+    def is_member(self) -> bool:
+        return self._recipe.is_member
+
+    def join(self, timeout: float = 0.0) -> None:
+        run(self._recipe.join(timeout))
 
     def leave(self) -> None:
         run(self._recipe.leave())
@@ -34,13 +38,7 @@ class Group(Twin[group.Group[T]], Generic[T], of=group.Group):
 
     def changes(self) -> Iterator[dict[str, T]]:
         """The members now, and again after each change; blocks meanwhile."""
-        changes = self._recipe.changes()
-
-        async def following() -> dict[str, T] | None:
-            return await anext(changes, None)
-
-        while (members := run(following())) is not None:
-            yield members
+        return iterate(self._recipe.changes())
 
     def __enter__(self) -> Group[T]:
         self.join()

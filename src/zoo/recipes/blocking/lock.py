@@ -11,21 +11,27 @@ from zoo.client.blocking_parts import BlockingTransaction
 from zoo.recipes import lock
 from zoo.recipes.blocking.base import Twin, run
 from zoo.recipes.blocking.places import Place, blocking
+from zoo.recipes.layouts import CURATOR, Layout
 
 
 class Lock(Twin[lock.Lock], of=lock.Lock):
     """`with Lock(zk, "/locks/a") as place: ...`; see `zoo.recipes.Lock`."""
 
     def __init__(
-        self, zk: Client[Any], path: str, *, name: str = "", reentrant: bool = False
+        self,
+        zk: Client[Any],
+        path: str,
+        *,
+        name: str = "",
+        reentrant: bool = False,
+        layout: Layout = CURATOR,
     ) -> None:
-        super().__init__(self._twin(zk, path, name))
+        super().__init__(self._twin(zk, path, name, layout))
         self._reentrant = reentrant
         self._owner: int | None = None
-        self._depth = 0
 
-    def _twin(self, zk: Client[Any], path: str, name: str) -> lock.Lock:
-        return lock.Lock(zk._client, path, name=name)
+    def _twin(self, zk: Client[Any], path: str, name: str, layout: Layout) -> lock.Lock:
+        return lock.Lock(zk._client, path, name=name, layout=layout)
 
     @property
     def path(self) -> str:
@@ -44,17 +50,14 @@ class Lock(Twin[lock.Lock], of=lock.Lock):
 
     def acquire(self, timeout: float | None = None) -> Place:
         if self._reentrant and self._owner == threading.get_ident():
-            self._depth += 1
-            return Place(self._recipe._mine())
+            return Place(self._recipe._again())
         place = run(self._recipe.acquire(timeout))
-        self._owner, self._depth = threading.get_ident(), 1
+        self._owner = threading.get_ident()
         return Place(place)
 
     def release(self) -> None:
-        if self._depth > 1:
-            self._depth -= 1
-            return
-        self._owner, self._depth = None, 0
+        if self._recipe._depth == 1:
+            self._owner = None
         run(self._recipe.release())
 
     def contenders(self) -> list[str]:
@@ -70,8 +73,15 @@ class Lock(Twin[lock.Lock], of=lock.Lock):
 class MultiLock(Twin[lock.MultiLock], of=lock.MultiLock):
     """See `zoo.recipes.MultiLock`."""
 
-    def __init__(self, zk: Client[Any], paths: Iterable[str], *, name: str = "") -> None:
-        super().__init__(lock.MultiLock(zk._client, paths, name=name))
+    def __init__(
+        self,
+        zk: Client[Any],
+        paths: Iterable[str],
+        *,
+        name: str = "",
+        layout: Layout = CURATOR,
+    ) -> None:
+        super().__init__(lock.MultiLock(zk._client, paths, name=name, layout=layout))
 
     @property
     def is_held(self) -> bool:

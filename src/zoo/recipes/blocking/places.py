@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from zoo.client.blocking_parts import BlockingTransaction
 from zoo.client.transaction import Transaction
 from zoo.recipes import places
-from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.blocking.base import Twin, is_set_within, run
 
 
 def blocking(transaction: Transaction[Any]) -> BlockingTransaction[Any]:
@@ -38,16 +37,7 @@ class Place(Twin[places.Place], of=places.Place):
 
     def wait_until_lost(self, timeout: float | None = None) -> bool:
         """False after `timeout` seconds, when it is still ours."""
-
-        async def wait() -> None:
-            async with asyncio.timeout(timeout):
-                await self._recipe.lost.wait()
-
-        try:
-            run(wait())
-        except TimeoutError:
-            return False
-        return True
+        return is_set_within(self._recipe.lost, timeout)
 
     def leave(self) -> None:
         run(self._recipe.leave())

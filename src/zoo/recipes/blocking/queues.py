@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from zoo.client.blocking import Client
+from zoo.client.blocking_parts import BlockingTransaction
 from zoo.recipes import queues
 from zoo.recipes.blocking.base import Twin, run
+from zoo.recipes.blocking.places import blocking
 from zoo.recipes.queues import Taken
 
 T = TypeVar("T")
 
 
-class PriorityQueue(Twin[queues.PriorityQueue[T]], Generic[T], of=queues.PriorityQueue):
-    """See `zoo.recipes.PriorityQueue`."""
+class Queue(Twin[queues.Queue[T]], Generic[T], of=queues.Queue):
+    """See `zoo.recipes.Queue`."""
 
     def __init__(self, zk: Client[T], path: str) -> None:
         super().__init__(self._twin(zk, path))
 
-    def _twin(self, zk: Client[T], path: str) -> queues.PriorityQueue[T]:
-        return queues.PriorityQueue(zk._client, path)
+    def _twin(self, zk: Client[T], path: str) -> queues.Queue[T]:
+        return queues.Queue(zk._client, path)
 
-    def put(self, item: T, priority: int = 500) -> str:
-        return run(self._recipe.put(item, priority))
+    def put(self, item: T) -> str:
+        return run(self._recipe.put(item))
 
     def get(self, timeout: float | None = None) -> T:
         return run(self._recipe.get(timeout))
@@ -31,11 +33,14 @@ class PriorityQueue(Twin[queues.PriorityQueue[T]], Generic[T], of=queues.Priorit
         return run(self._recipe.size())
 
 
-class Queue(PriorityQueue[T], of=queues.Queue):
-    """See `zoo.recipes.Queue`."""
+class PriorityQueue(Queue[T], of=queues.PriorityQueue):
+    """See `zoo.recipes.PriorityQueue`."""
 
-    def _twin(self, zk: Client[T], path: str) -> queues.PriorityQueue[T]:
-        return queues.Queue(zk._client, path)
+    def _twin(self, zk: Client[T], path: str) -> queues.Queue[T]:
+        return queues.PriorityQueue(zk._client, path)
+
+    def put(self, item: T, priority: int = queues.USUAL) -> str:
+        return run(self._recipe._put_by_priority(item, priority))
 
 
 class WorkQueue(Twin[queues.WorkQueue[T]], Generic[T], of=queues.WorkQueue):
@@ -44,7 +49,7 @@ class WorkQueue(Twin[queues.WorkQueue[T]], Generic[T], of=queues.WorkQueue):
     def __init__(self, zk: Client[T], path: str) -> None:
         super().__init__(queues.WorkQueue(zk._client, path))
 
-    def put(self, item: T, priority: int = 500) -> str:
+    def put(self, item: T, priority: int = queues.USUAL) -> str:
         return run(self._recipe.put(item, priority))
 
     def size(self) -> int:
@@ -55,6 +60,12 @@ class WorkQueue(Twin[queues.WorkQueue[T]], Generic[T], of=queues.WorkQueue):
 
     def ack(self, item: Taken[T]) -> bool:
         return run(self._recipe.ack(item))
+
+    def guarded(self, item: Taken[T]) -> BlockingTransaction[Any]:
+        return blocking(self._recipe.guarded(item))
+
+    def acking(self, item: Taken[T]) -> BlockingTransaction[Any]:
+        return blocking(self._recipe.acking(item))
 
     def put_back(self, item: Taken[T]) -> bool:
         return run(self._recipe.put_back(item))

@@ -1,0 +1,184 @@
+"""DoubleBarrier: so many begin together, and all end together.
+
+Guarantee: `enter` returns once `members` were inside at one moment; `leave` returns once every one
+that was inside when it began has left, or died. The same path may be used round after round. On
+SUSPENDED both go on waiting. On LOST our znode is gone: `enter` raises SessionExpiredError (enter
+anew), and `leave` waits for the others all the same.
+
+The znodes are those of kazoo's DoubleBarrier and Curator's DistributedDoubleBarrier: one per
+member and `ready`, which tells that the round is open and goes when somebody leaves. That is too
+early for a member that was cut off meanwhile, so ours also look at the barrier's own znode: opening
+writes it, and a write later than our entry (by zxid) means that our round was opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
+from zoo.client.errors import (
+    ClientError,
+    ConnectionLossError,
+    NoNodeError,
+    OperationTimeoutError,
+    SessionExpiredError,
+    TransactionFailedError,
+)
+from zoo.client.results import Node
+from zoo.errors import Code
+from zoo.jute.constants import EventType
+from zoo.recipes.places import Place
+from zoo.recipes.waiting import Wake, across_sessions
+
+READY = "ready"
+
+
+class DoubleBarrier:
+    """`async with DoubleBarrier(zk, "/round", 3): ...`: three work, and wait for each other."""
+
+    def __init__(self, zk: AsyncClient[Any], path: str, members: int, *, name: str = "") -> None:
+        """All must agree on `members`. `name` becomes the znode's data, for people who look."""
+        if members < 1:
+            raise ValueError(f"a barrier has at least one member, not {members}")
+        self.path = path
+        self.members = members
+        self._zk = zk.with_data(BYTES)
+        self._data = name.encode()
+        self._place: Place | None = None
+
+    def __repr__(self) -> str:
+        return f"<DoubleBarrier {self.path} {'inside' if self._place else 'outside'}>"
+
+    async def __aenter__(self) -> None:
+        await self.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+
+    # --- in
+
+    async def enter(self, timeout: float | None = None) -> None:
+        """Wait until all are inside. Raises OperationTimeoutError after `timeout` seconds; then we
+        are not inside any more."""
+        if self._place is not None:
+            raise RuntimeError(f"already inside {self.path}")
+        opened = Wake()
+        try:
+            async with asyncio.timeout(timeout):
+                self._place = await self._come_in(opened)
+                await self._until_open(self._place, opened)
+        except BaseException as error:
+            if self._place is not None:
+                self._place.leave_in_background()
+                self._place = None
+            if isinstance(error, TimeoutError) and not isinstance(error, ClientError):
+                raise OperationTimeoutError(
+                    f"fewer than {self.members} came", operation="enter", path=self.path
+                ) from None
+            raise
+        finally:
+            self._zk._forget(f"{self.path}/{READY}", opened)
+
+    async def _come_in(self, opened: Wake) -> Place:
+        """The watch comes first: whoever counts us may open, and leave, before we look."""
+        await self._zk.exists(f"{self.path}/{READY}", watch=opened)
+        node = await self._zk.create(
+            f"{self.path}/member", self._data, ephemeral=True, protected=True, make_parents=True
+        )
+        if opened.is_set():  # by an earlier round
+            opened.clear()
+            await self._zk.exists(f"{self.path}/{READY}", watch=opened)
+        return Place(self._zk, node.path, node.stat.czxid, node.stat.ephemeral_owner)
+
+    async def _until_open(self, place: Place, opened: Wake) -> None:
+        ready = f"{self.path}/{READY}"
+        while True:
+            if opened.event is not None and opened.event.type is EventType.NODE_CREATED:
+                return
+            opened.clear()
+            try:
+                barrier = await self._zk.get(self.path, watch=opened)
+                stat = await self._zk.exists(ready, watch=opened)
+                if max(barrier.stat.mzxid, stat.czxid if stat else 0) > place.token:
+                    return
+                names = await self._inside()
+                if place.name not in names:
+                    raise SessionExpiredError("our znode is gone", path=place.path)
+                if len(names) >= self.members:
+                    await self._open(barrier)
+                else:
+                    await opened.wait()
+            finally:
+                self._zk._forget(self.path, opened)
+
+    async def _inside(self) -> list[str]:
+        return [name for name in await self._zk.children(self.path) if name != READY]
+
+    async def _open(self, barrier: Node[bytes]) -> None:
+        """Whether it was us who opened shows when we look again."""
+        for makes_ready in (True, False):
+            transaction = self._zk.transaction()
+            transaction.set(self.path, barrier.data, version=barrier.version)
+            if makes_ready:
+                transaction.create(f"{self.path}/{READY}")
+            try:
+                await transaction.commit()
+                return
+            except ConnectionLossError:
+                return
+            except TransactionFailedError as error:
+                if error.code is not Code.NODEEXISTS:  # of an earlier round whose opener died
+                    return
+
+    # --- out
+
+    async def leave(self, timeout: float | None = None) -> None:
+        """Wait until all others have left. Raises OperationTimeoutError after `timeout` seconds;
+        then we have left and others have not. Does nothing when we are not inside."""
+        place, self._place = self._place, None
+        if place is None:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self._leave(place)
+        except TimeoutError as error:
+            if isinstance(error, ClientError):
+                raise
+            raise OperationTimeoutError(
+                "others are still inside", operation="leave", path=self.path
+            ) from None
+        finally:
+            await place.leave()
+
+    async def _leave(self, place: Place) -> None:
+        await across_sessions(partial(self._zk.retrying, self._close))
+        inside = await across_sessions(self._inside)  # who comes later belongs to the next round
+        while inside:
+            if inside[0] != place.name:  # the first is the last to go
+                await place.leave()
+                await across_sessions(partial(self._until_gone, inside[0]))
+            elif len(inside) > 1:
+                await across_sessions(partial(self._until_gone, inside[-1]))
+            else:
+                return
+            there = set(await across_sessions(self._inside))
+            inside = [name for name in inside if name in there]
+
+    async def _close(self) -> None:
+        try:
+            await self._zk.delete(f"{self.path}/{READY}")
+        except NoNodeError:
+            return
+
+    async def _until_gone(self, name: str) -> None:
+        gone = Wake()
+        try:
+            await self._zk.get(f"{self.path}/{name}", watch=gone)
+            await gone.wait()
+        except NoNodeError:
+            return
+        finally:
+            self._zk._forget(f"{self.path}/{name}", gone)

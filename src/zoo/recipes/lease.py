@@ -1,0 +1,261 @@
+"""Lease: something that is yours for a time, session or not.
+
+Guarantee: of all holders at most one has the lease at a time, as long as the clocks of the servers
+differ by no more than `skew` seconds (only when another member becomes the leader two of them
+matter; the clocks of clients never do). It is bound to time, not to a session: it outlives broken
+connections, lost sessions, and a restart under the same `holder`, who has it back at once. A
+holder that was paused may act late: pass `token` along, which grows from holder to holder, or write
+through `guarded()`.
+
+SUSPENDED and LOST need nothing: the lease is ours until `expires_in` is 0, which only renewing puts
+off. `async with` renews in the background; `lost` is set when that was not possible in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from functools import partial
+from typing import Any, NamedTuple
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
+from zoo.client.errors import (
+    BadVersionError,
+    ClientError,
+    ConnectionLossError,
+    NoNodeError,
+    OperationTimeoutError,
+    TransactionFailedError,
+)
+from zoo.client.results import Node
+from zoo.client.transaction import Transaction
+from zoo.recipes.clock import ServiceClock
+from zoo.recipes.lock import NotHeldError
+from zoo.recipes.waiting import Deadline, Wake
+
+log = logging.getLogger("zoo.recipes")
+_RENEWALS = 3  # in each duration
+
+
+class _Found(NamedTuple):
+    node: Node[bytes]
+    beat: Node[bytes]
+    holder: str
+    duration: float
+
+
+class _Tenure(NamedTuple):
+    token: int
+    version: int
+
+
+class Lease:
+    """`async with Lease(zk, "/nightly", 30.0, holder="host-1"): ...`
+
+    Or by hand: `try_acquire` or `acquire`, `renew` before `expires_in` is 0, `release`.
+    """
+
+    def __init__(
+        self,
+        zk: AsyncClient[Any],
+        path: str,
+        duration: float,
+        *,
+        holder: str = "",
+        skew: float = 1.0,
+    ) -> None:
+        """`duration` in seconds; each holder may have its own. Two objects of the same `holder`
+        are the same holder; without one nobody else is."""
+        if duration <= 0 or skew < 0:
+            raise ValueError(f"duration {duration} s must be positive, skew {skew} s not negative")
+        self.path = path
+        self.duration = duration
+        self.holder = holder or str(uuid.uuid4())
+        self.lost = asyncio.Event()
+        """Set when the lease ended without `release`."""
+        self._zk = zk.with_data(BYTES)
+        self._skew = skew
+        self._clock = ServiceClock(zk, f"{path}/clock")
+        self._beat = f"{path}/beat"
+        self._tenure: _Tenure | None = None
+        self._ends = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.path} {self.holder} {f'{self.expires_in:.1f} s left'}>"
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds; 0 when it is not ours."""
+        if self._tenure is None:
+            return 0.0
+        return max(0.0, self._ends - asyncio.get_running_loop().time())
+
+    @property
+    def is_held(self) -> bool:
+        return self.expires_in > 0
+
+    @property
+    def token(self) -> int:
+        """Grows from holder to holder; renewing keeps it. Raises NotHeldError."""
+        return self._mine().token
+
+    def _mine(self) -> _Tenure:
+        if self._tenure is None:
+            raise NotHeldError(f"{self.path} is not held")
+        return self._tenure
+
+    def guarded(self) -> Transaction[Any]:
+        """A transaction that is refused once another holder has the lease. Raises NotHeldError."""
+        transaction = self._zk.transaction()
+        transaction.check(self.path, version=self._mine().version)
+        return transaction
+
+    # --- taking it
+
+    async def acquire(self, timeout: float | None = None) -> None:
+        """Wait until it is released, or over. Raises OperationTimeoutError after `timeout` s."""
+        deadline = Deadline(timeout)
+        while True:
+            changed = Wake()
+            try:
+                left = await self._try(changed)
+                if left <= 0:
+                    return
+                if not await changed.within(left, deadline):
+                    raise OperationTimeoutError(
+                        f"others had it for {timeout:g} s", operation="acquire", path=self.path
+                    )
+            finally:
+                self._zk._forget(self.path, changed)
+
+    async def try_acquire(self) -> bool:
+        """Take it, or renew it, unless another has it."""
+        if self._tenure is not None:
+            try:
+                await self.renew()
+            except NotHeldError:
+                return False
+            return True
+        return await self._try() <= 0
+
+    async def _try(self, wake: Wake | None = None) -> float:
+        """0 when it is ours now, otherwise in how many seconds it may be over."""
+        while True:
+            try:
+                found = await self._look(wake)
+            except NoNodeError:
+                await self._zk.ensure_path(self._beat)
+                continue
+            if found.holder not in ("", self.holder):
+                now = await self._clock.measure()
+                left = found.beat.stat.mtime / 1000 + found.duration + self._skew - now
+                if left > 0:
+                    return left
+            if await self._take(found):
+                return 0.0
+
+    async def _look(self, wake: Wake | None = None) -> _Found:
+        node = await self._zk.get(self.path, watch=wake)
+        beat = await self._zk.get(self._beat)
+        record = json.loads(node.data) if node.data else {}
+        return _Found(node, beat, record.get("holder", ""), record.get("duration", 0.0))
+
+    async def _take(self, found: _Found) -> bool:
+        """False when another was faster."""
+        began = asyncio.get_running_loop().time()
+        record = {"holder": self.holder, "duration": self.duration, "id": str(uuid.uuid4())}
+        data = json.dumps(record).encode()
+        transaction = self._zk.transaction()
+        transaction.set(self.path, data, version=found.node.version)
+        transaction.set(self._beat, b"", version=found.beat.version)
+        try:
+            stat = (await transaction.commit())[0]
+        except TransactionFailedError:
+            return False
+        except ConnectionLossError:
+            await self._zk.sync(self.path)
+            node = await self._zk.get(self.path)
+            if node.data != data:
+                return False
+            stat = node.stat
+        self._tenure = _Tenure(stat.mzxid, stat.version)
+        self._extend(began)
+        return True
+
+    def _extend(self, began: float) -> None:
+        """From before the write that did it: we believe in it no longer than anybody else."""
+        self.lost.clear()
+        self._ends = began + self.duration
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_at(self._ends, self.lost.set)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # --- keeping it, giving it up
+
+    async def renew(self) -> None:
+        """Ours for another `duration` from now. Raises NotHeldError when another has it."""
+        transaction = self.guarded()
+        transaction.set(self._beat, b"")
+        began = asyncio.get_running_loop().time()
+        try:
+            await transaction.commit()
+        except TransactionFailedError as error:
+            self._tenure = None
+            self._stop_timer()
+            self.lost.set()
+            raise NotHeldError(f"{self.path}: another has it") from error
+        self._extend(began)
+
+    async def release(self) -> None:
+        """Let others have it at once. Does nothing when it is not ours."""
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+        tenure, self._tenure = self._tenure, None
+        if tenure is not None:
+            self._stop_timer()
+            await self._zk.retrying(partial(self._free, tenure))
+
+    async def _free(self, tenure: _Tenure) -> None:
+        try:
+            await self._zk.set(self.path, b"", version=tenure.version)
+        except (BadVersionError, NoNodeError):
+            return
+
+    async def current_holder(self) -> str | None:
+        """Who has it, or had it last and did not release it; None when it is free."""
+        try:
+            return (await self._look()).holder or None
+        except NoNodeError:
+            return None
+
+    def keep(self) -> None:
+        """Renew it in the background until it is released, or lost."""
+        self._keeper = asyncio.create_task(self._keep_renewing())
+
+    async def _keep_renewing(self) -> None:
+        while not self._zk.state.is_final:
+            await asyncio.sleep(self.duration / _RENEWALS)
+            try:
+                await self.renew()
+            except NotHeldError:
+                return
+            except ClientError as error:
+                log.warning("%s was not renewed: %s", self.path, error)  # `lost` is set in time
+
+    async def __aenter__(self) -> Lease:
+        await self.acquire()
+        self.keep()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.release()

@@ -1,0 +1,77 @@
+"""What the recipes wait with: watches that wake a task, deadlines, work nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from zoo.client.async_client import AsyncClient
+from zoo.client.errors import SessionExpiredError
+from zoo.client.retry import RetryPolicy
+from zoo.client.watches import Event
+
+R = TypeVar("R")
+PATIENT = RetryPolicy(attempts=None, deadline=None)
+"""For what goes on in the background: as long as the client lives."""
+
+
+class Wake(asyncio.Event):
+    """The callback of one watch: `names = await zk.children(path, watch=wake)`, then `wait()`.
+
+    It is also set when the session ends first.
+    """
+
+    event: Event | None = None
+
+    def __call__(self, event: Event) -> None:
+        self.event = event
+        self.set()
+
+    def clear(self) -> None:
+        super().clear()
+        self.event = None
+
+    async def within(self, pause: float | None, deadline: Deadline) -> bool:
+        """Wait for it, at most `pause` seconds; False when the deadline passed meanwhile."""
+        limits = [each for each in (pause, deadline.left) if each is not None]
+        try:
+            async with asyncio.timeout(min(limits, default=None)):
+                await self.wait()
+        except TimeoutError:
+            return deadline.left is None or deadline.left > 0
+        return True
+
+
+class Deadline:
+    """The rest of a timeout that several steps share; None: there is none."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._end = None if timeout is None else asyncio.get_running_loop().time() + timeout
+
+    @property
+    def left(self) -> float | None:
+        """In seconds; negative once it has passed."""
+        return None if self._end is None else self._end - asyncio.get_running_loop().time()
+
+    def limit(self) -> asyncio.Timeout:
+        """`async with deadline.limit(): ...` raises TimeoutError when it passes."""
+        return asyncio.timeout(self.left)
+
+
+async def across_sessions(operation: Callable[[], Awaitable[R]]) -> R:
+    """Again in the next session when this one is lost meanwhile."""
+    while True:
+        try:
+            return await operation()
+        except SessionExpiredError:
+            continue  # the client has begun another one
+
+
+def in_background(zk: AsyncClient[Any], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that ends with the client at the latest."""
+    tasks = zk._session.tasks
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.client.live import poll_until, run
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.errors import NodeExistsError
+from zoo.recipes.persistent_node import PersistentNode
+from zoo.testing import drop_connection, expire_session
+
+
+async def poll_data(zk: AsyncClient[bytes], path: str, data: bytes) -> None:
+    async def is_there() -> bool:
+        return await zk.exists(path) is not None and (await zk.get(path)).data == data
+
+    await poll_until(is_there, f"{path} with {data!r}")
+
+
+def test_it_comes_back(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            async with PersistentNode(zk, "/a/b", b"1") as node:
+                assert node.is_there
+                await other.delete("/a/b")
+                await poll_data(other, "/a/b", b"1")
+                await node.set_data(b"2")
+                await poll_data(other, "/a/b", b"2")
+                drop_connection(zk)
+                await other.delete("/a/b")
+                await poll_data(other, "/a/b", b"2")
+                old = zk.session_id
+                await expire_session(zk)
+
+                async def is_new() -> bool:
+                    stat = await other.exists("/a/b")
+                    return stat is not None and stat.ephemeral_owner != old
+
+                await poll_until(is_new, "created in the next session")
+                await poll_data(other, "/a/b", b"2")
+            assert not node.is_there
+            assert await other.exists("/a/b") is None
+            assert "not there" in repr(node)
+
+    run(main())
+
+
+def test_anothers_is_waited_for_and_left_alone(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            await other.create("/a", b"theirs", ephemeral=True)
+            node = PersistentNode(zk, "/a", b"ours")
+            with pytest.raises(NodeExistsError, match="another session"):
+                await node.start(timeout=0.05)
+            starting = asyncio.ensure_future(node.start())
+            await zk.sync()
+            await node.set_data(b"new")
+            assert (await other.get("/a")).data == b"theirs"
+            await expire_session(other)
+            await starting
+            await poll_data(other, "/a", b"new")
+            await node.stop()
+            await node.stop()
+            assert await other.exists("/a") is None
+
+    run(main())
+
+
+def test_one_that_outlives_its_session(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            async with PersistentNode(zk, "/a", b"1", ephemeral=False) as node:
+                await expire_session(zk)
+                assert await other.exists("/a") is not None
+                await other.delete("/a")
+                await poll_data(other, "/a", b"1")
+                assert (await other.get("/a")).stat.ephemeral_owner == 0
+                await node.start()
+            assert await other.exists("/a") is None
+
+    run(main())
