@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from tests.client.live import poll, run
-from tests.interop.harness import Server, free_port
+from tests.interop.ensemble import lone_member
+from tests.interop.harness import Server
 from zoo.client.async_client import connect
 from zoo.client.following import Listed, _adopt, listed
 from zoo.client.hosts import Server as Address
@@ -50,18 +51,7 @@ def test_only_newer_and_complete_lists_are_adopted(caplog: pytest.LogCaptureFixt
 @pytest.fixture
 def changing_server(tmp_path: Path) -> Iterator[Server]:
     """An ensemble of one, whose configuration may be changed by anybody."""
-    settings: dict[str, object] = {
-        "initLimit": 20,
-        "syncLimit": 10,
-        "standaloneEnabled": "false",
-        "reconfigEnabled": "true",
-        "skipACL": "yes",
-    }
-    server = Server("zoo", tmp_path, settings)
-    line = f"127.0.0.1:{free_port()}:{free_port()}:participant;127.0.0.1:{server.port}"
-    settings["server.1"] = line
-    server.data.mkdir()
-    (server.data / "myid").write_text("1\n")
+    server = lone_member(tmp_path, skipACL="yes")
     try:
         yield server.start()
     finally:

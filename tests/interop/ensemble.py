@@ -125,3 +125,14 @@ class Ensemble:
                 if line.startswith("Zxid: "):
                     found[sid] = line.removeprefix("Zxid: ")
         return found
+
+
+def lone_member(directory: Path, kind: str = "zoo", **settings: object) -> Server:
+    """An ensemble of one, not started, whose address for clients stands in its configuration."""
+    common = {"initLimit": 20, "syncLimit": 10, "standaloneEnabled": "false"}
+    server = Server(kind, directory, {**common, "reconfigEnabled": "true", **settings})
+    line = f"127.0.0.1:{free_port()}:{free_port()}:participant;127.0.0.1:{server.port}"
+    server.settings["server.1"] = line
+    server.data.mkdir(parents=True)
+    (server.data / "myid").write_text("1\n")
+    return server

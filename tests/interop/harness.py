@@ -108,6 +108,19 @@ def free_port() -> int:
         return port
 
 
+def free_port_block(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+        return first
+
+
 def wait_until(condition: Callable[[], T], deadline: float, what: str, pause: float = 0.01) -> T:
     """The first true value of `condition()`; AssertionError naming `what` after `deadline` s."""
     end = time.monotonic() + deadline

@@ -1,10 +1,12 @@
-"""kazoo's own test suite against one server, Apache ZooKeeper's or ours.
+"""kazoo's own test suite against one server or three, Apache ZooKeeper's or ours.
 
     python -m tests.interop.kazoo_suite run [-v] {java,zoo} [TEST ...]   print what does not pass
-    python -m tests.interop.kazoo_suite baseline [--runs N]   rewrite kazoo_baseline.txt from Java
+    python -m tests.interop.kazoo_suite baseline [--runs N]   rewrite the baseline from Java
     python -m tests.interop.kazoo_suite compare [TEST ...]    name what passes only on Java
 
-TEST is a file of kazoo.tests, or one test of it as in kazoo_baseline.txt.
+All take `--size 3` for an ensemble (TestReconfig is of use there only). TEST is a file of
+kazoo.tests, or one test or class of it. The baselines are kazoo_baseline.txt and, for what is
+otherwise on three servers, kazoo_baseline_3.txt.
 
 kazoo starts its servers through `kazoo.testing.common`. This module is also a pytest plugin
 (`-p tests.interop.kazoo_suite`) that replaces that launcher: the same zoo.cfg is handed to the Java
@@ -30,13 +32,14 @@ from unittest import mock
 
 from tests.interop.harness import (
     die_with_parent,
-    free_port,
+    free_port_block,
     repo_root,
     server_command,
     wait_for_port,
 )
 
 BASELINE = Path(__file__).with_name("kazoo_baseline.txt")
+DIFFERENCES = Path(__file__).with_name("kazoo_baseline_3.txt")
 SERVER_ENV = "ZOO_INTEROP_SERVER"
 OUTCOMES_ENV = "ZOO_INTEROP_OUTCOMES"
 # TLS waits until Zoo has TLS; the others need servers or libraries that are not there by design.
@@ -96,9 +99,27 @@ def _zoo_cfg(server: Any) -> str:
         "maxClientCnxns=0",
         "extendedTypesEnabled=true",
         f"DigestAuthenticationProvider.superDigest={SUPER_DIGEST}",
+        *_members(server, data),
         *server.configuration_entries,
     ]
     return "\n".join(lines) + "\n"
+
+
+def _members(server: Any, data: Path) -> list[str]:
+    """What makes it one of several, where kazoo asks for more than one server."""
+    if not server.peers:
+        return []
+    (data / "myid").write_text(f"{server.server_info.server_id}\n")
+    members = sorted((server.server_info, *server.peers))
+    return [
+        "initLimit=10",
+        "syncLimit=5",
+        "reconfigEnabled=true",
+        *(
+            f"server.{m.server_id}=127.0.0.1:{m.leader_port}:{m.election_port}:{m.peer_type}"
+            for m in members
+        ),
+    ]
 
 
 def _run(server: Any) -> None:
@@ -170,7 +191,7 @@ def suite_dir() -> Path:
 
 
 def run_suite(
-    kind: str, tests: list[str] | None = None, timeout: float = 1800
+    kind: str, tests: list[str] | None = None, size: int = 1, timeout: float = 1800
 ) -> tuple[Outcomes, str]:
     """Run kazoo's suite, or the given tests of it; outcome by test id, and pytest's text."""
     base = suite_dir()
@@ -183,8 +204,8 @@ def run_suite(
             "TMPDIR": tmp,
             "ZOOKEEPER_PATH": tmp,
             "ZOOKEEPER_VERSION": "3.9.5",
-            "ZOOKEEPER_CLUSTER_SIZE": "1",
-            "ZOOKEEPER_PORT_OFFSET": str(free_port()),
+            "ZOOKEEPER_CLUSTER_SIZE": str(size),
+            "ZOOKEEPER_PORT_OFFSET": str(free_port_block(10 * size)),
             "PYTHONPATH": str(repo_root()),
         }
         targets = [f"{base}/{name}" for name in tests] if tests else [str(base)]
@@ -206,42 +227,66 @@ def run_suite(
         return json.loads(outcomes_file.read_text()), text
 
 
-def read_baseline() -> list[str]:
-    lines = BASELINE.read_text().splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+def read_baseline(size: int = 1) -> list[str]:
+    """What passes on so many Java servers."""
+    tests = dict.fromkeys(_lines(BASELINE))
+    if size > 1:
+        for line in _lines(DIFFERENCES):
+            if line.startswith("+"):
+                tests[line[1:]] = None
+            else:
+                tests.pop(line[1:], None)
+    return sorted(tests)
 
 
-def make_baseline(runs: int) -> list[str]:
-    """Tests that passed in every one of `runs` runs against Java; written to kazoo_baseline.txt."""
+def _lines(file: Path) -> list[str]:
+    return [line for line in file.read_text().splitlines() if line and line[0] != "#"]
+
+
+def make_baseline(runs: int, size: int = 1) -> list[str]:
+    """Tests that passed in every one of `runs` runs against Java; written to the size's file."""
     passing: set[str] | None = None
     for _ in range(runs):
-        outcomes, _ = run_suite("java")
+        outcomes, _ = run_suite("java", size=size)
         passed = {test for test, outcome in outcomes.items() if outcome == "passed"}
         passing = passed if passing is None else passing & passed
     tests = sorted(passing or ())
-    head = (
-        f"# {len(tests)} tests of kazoo.tests that pass on one Apache ZooKeeper 3.9.5 server\n"
-        f"# (in each of {runs} runs); made by `python -m tests.interop.kazoo_suite baseline`\n"
-    )
-    BASELINE.write_text(head + "".join(f"{test}\n" for test in tests))
+    if size == 1:
+        head = (
+            f"# {len(tests)} tests of kazoo.tests that pass on one Apache ZooKeeper 3.9.5 server\n"
+        )
+        file, lines = BASELINE, tests
+    else:
+        alone = set(_lines(BASELINE))
+        head = f"# {len(tests)} tests pass on {size} servers: these too (+), those not (-)\n"
+        file, lines = DIFFERENCES, [f"+{test}" for test in tests if test not in alone]
+        lines += [f"-{test}" for test in sorted(alone - set(tests))]
+    how = f"# (in each of {runs} runs); made by `python -m tests.interop.kazoo_suite baseline`\n"
+    file.write_text(head + how + "".join(f"{line}\n" for line in lines))
     return tests
 
 
-def compare(files: list[str] | None = None, retries: int = 1) -> tuple[dict[str, str], int, str]:
+def compare(
+    wanted: list[str] | None = None, size: int = 1, retries: int = 1
+) -> tuple[dict[str, str], int, str]:
     """Tests of the baseline that fail on Zoo: (outcome by test, number compared, pytest's text).
 
-    A test that fails is run again alone up to `retries` times: kazoo's suite has timing-dependent
-    tests that now and then fail on Java too.
+    `wanted` are files, classes or tests. A test that fails is run again alone up to `retries`
+    times: kazoo's suite has timing-dependent tests that now and then fail on Java too.
     """
-    wanted = [t for t in read_baseline() if not files or t.split("::")[0] in files]
-    outcomes, text = run_suite("zoo", files)
-    failing = {t: outcomes.get(t, "missing") for t in wanted if outcomes.get(t) != "passed"}
+    chosen = [t for t in read_baseline(size) if _is_wanted(t, wanted)]
+    outcomes, text = run_suite("zoo", wanted, size)
+    failing = {t: outcomes.get(t, "missing") for t in chosen if outcomes.get(t) != "passed"}
     for _ in range(retries):
         if not failing or len(failing) > 30:
             break
-        outcomes, text = run_suite("zoo", sorted(failing))
+        outcomes, text = run_suite("zoo", sorted(failing), size)
         failing = {t: outcomes.get(t, "missing") for t in failing if outcomes.get(t) != "passed"}
-    return failing, len(wanted), text
+    return failing, len(chosen), text
+
+
+def _is_wanted(test: str, wanted: list[str] | None) -> bool:
+    return not wanted or any(test == name or test.startswith(f"{name}::") for name in wanted)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -255,19 +300,21 @@ def main(argv: list[str] | None = None) -> int:
     baseline.add_argument("--runs", type=int, default=2)
     comparison = commands.add_parser("compare", help="run Zoo and compare with the baseline")
     comparison.add_argument("tests", nargs="*")
+    for command in (run, baseline, comparison):
+        command.add_argument("--size", type=int, choices=(1, 3), default=1, help="servers")
     args = parser.parse_args(argv)
     began = time.monotonic()
     if args.command == "baseline":
-        print(f"{len(make_baseline(args.runs))} tests pass on Java")
+        print(f"{len(make_baseline(args.runs, args.size))} tests pass on Java")
         return 0
     if args.command == "run":
-        outcomes, text = run_suite(args.server, args.tests or None)
+        outcomes, text = run_suite(args.server, args.tests or None, args.size)
         if args.verbose:
             print(text)
         failing = {test: how for test, how in outcomes.items() if how != "passed"}
         count = len(outcomes)
     else:
-        failing, count, text = compare(args.tests or None)
+        failing, count, text = compare(args.tests or None, args.size)
         if failing:
             print(text)
     for test, how in sorted(failing.items()):

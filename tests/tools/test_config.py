@@ -4,6 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from tests.interop.harness import free_port
 from zoo.config_doc import markdown, plain
 from zoo.tools.cli import main
 
@@ -41,3 +42,15 @@ def test_check_fails_like_serve(tmp_path: Path) -> None:
 def test_lists_the_keys() -> None:
     assert run("config", "keys").stdout == plain()
     assert run("config", "keys", "--markdown").stdout == markdown()
+
+
+def test_a_file_is_looked_at_without_a_server(tmp_path: Path) -> None:
+    file = tmp_path / "zoo.cfg"
+    file.write_text("dataDir=/d\nclientPort=1\n")
+    assert run("config", "--server", "nowhere", "check", str(file)).exit_code == 0
+
+
+def test_no_server_is_exit_code_1() -> None:
+    result = run("config", "--server", f"127.0.0.1:{free_port()}", "--timeout", "0.1")
+    assert result.exit_code == 1
+    assert "connection refused" in result.stderr

@@ -68,23 +68,32 @@ def next_configuration(
     if leader.is_changing:
         raise KeeperError(Code.RECONFIGINPROGRESS)
     current = leader.configuration
-    if request.cur_config_id not in (_NO_VERSION, current.version):
-        log.warning(
-            "reconfig of version 0x%x, but 0x%x holds", request.cur_config_id, current.version
-        )
-        raise KeeperError(Code.BADVERSION)
+    try:
+        if request.cur_config_id not in (_NO_VERSION, current.version):
+            held = f"version {current.version:x} holds, not {request.cur_config_id:x}"
+            raise KeeperError(Code.BADVERSION, held)
+        new = configuration_of(replace(requested(current.ensemble, request, policy), version=zxid))
+        if not leader.has_in_step(new.quorum):
+            why = f"no quorum of {new.quorum} is connected and in step"
+            raise KeeperError(Code.NEWCONFIGNOQUORUM, why)
+    except KeeperError as refusal:
+        log.warning("reconfig refused: %s", refusal.detail)
+        raise
+    return new
+
+
+def requested(current: Ensemble, request: Any, policy: Policy) -> Ensemble:
+    """The members that a ReconfigRequest asks for where there are those of `current`. Raises
+    KeeperError with the reason.
+    """
     if request.new_members is not None:
         ensemble = _listed(request.new_members, policy)
     else:
-        ensemble = _changed(current.ensemble, request, policy)
-    new = configuration_of(replace(ensemble, version=zxid))
-    voters = len(new.quorum.voters)
+        ensemble = _changed(current, request, policy)
+    voters = len(ensemble.voters)
     if voters < policy.least_voters:
         _refuse(f"{voters} voters would be left, {policy.least_voters} are needed")
-    if not leader.has_in_step(new.quorum):
-        log.warning("reconfig refused: no quorum of %s is connected and in step", new.quorum)
-        raise KeeperError(Code.NEWCONFIGNOQUORUM)
-    return new
+    return ensemble
 
 
 def _listed(members: str, policy: Policy) -> Ensemble:
@@ -104,8 +113,8 @@ def _changed(current: Ensemble, request: Any, policy: Policy) -> Ensemble:
     servers = dict(current.servers)
     for leaving in _parts(request.leaving_servers):
         if not re.fullmatch(r"[+-]?[0-9]{1,18}", leaving):
-            log.warning("reconfig refused: %r shall leave, which is no number", leaving)
-            raise KeeperError(Code.MARSHALLINGERROR)  # so Java answers
+            why = f"{leaving!r} shall leave, which is no number"
+            raise KeeperError(Code.MARSHALLINGERROR, why)  # so Java answers
         servers.pop(int(leaving), None)
     for joining in _parts(request.joining_servers):
         server = _joining(joining, policy)
@@ -127,8 +136,7 @@ def _joining(text: str, policy: Policy) -> QuorumServer:
         _refuse(f"{text!r} is not of the form server.N=...")
     number = key.rpartition(".")[2]
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", number):
-        log.warning("reconfig refused: %r names no server number", key)
-        raise KeeperError(Code.MARSHALLINGERROR)  # so Java answers
+        raise KeeperError(Code.MARSHALLINGERROR, f"{key!r} names no server number")  # as above
     setting = Setting(f"server.{int(number)}", value[0], Origin(_SOURCE))
     try:
         server = parse_server(setting, policy.multi_address)
@@ -149,5 +157,4 @@ def _addresses(server: QuorumServer) -> set[tuple[str, int]]:
 
 
 def _refuse(reason: str) -> NoReturn:
-    log.warning("reconfig refused: %s", reason)
     raise KeeperError(Code.BADARGUMENTS, reason)

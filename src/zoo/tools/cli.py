@@ -32,6 +32,7 @@ LAZY = {
     "config": "zoo.tools.config",
     "demo": "zoo.tools.demo",
     "ensemble": "zoo.tools.ensemble",
+    "reconfig": "zoo.tools.reconfig",
     "simulate": "zoo.tools.simulate",
 }
 """Commands with modules of their own, imported when they are wanted; there each has its name."""

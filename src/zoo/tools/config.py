@@ -1,4 +1,4 @@
-"""``zoo config``: the configuration of a file, or the one that an ensemble has."""
+"""``zoo config``: the configuration that an ensemble has, or that of a file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,28 @@ import click
 from zoo.tools.cli import fail, option_settings, set_option
 
 
-@click.group()
-def config() -> None:
-    """Look at configuration without starting a server."""
+@click.group(invoke_without_command=True)
+@click.option(
+    "--server", "hosts", default="127.0.0.1:2181", show_default=True, metavar="HOSTS", help="Any."
+)
+@click.option("--watch", is_flag=True, help="Go on, and show every change.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON.")
+@click.option("-c", "--clients", is_flag=True, help="Only the connect string for clients.")
+@click.option("--timeout", type=float, default=15.0, show_default=True, help="Seconds to connect.")
+@click.pass_context
+def config(
+    context: click.Context, hosts: str, watch: bool, as_json: bool, clients: bool, timeout: float
+) -> None:
+    """Show an ensemble's configuration, or look at a file's.
+
+    Without a command below: the members as the ensemble has them now, which of them answer, and
+    who leads. `zoo reconfig` changes them.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from zoo.tools.config_live import Wish, run, show
+
+    run(show(hosts, timeout, Wish(watch, as_json, clients), click.echo))
 
 
 @config.command()

@@ -1,0 +1,121 @@
+"""The configuration that an ensemble has: read from any member, shown, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.errors import ClientError, OperationTimeoutError
+from zoo.client.hosts import Server, parse
+from zoo.config_ensemble import Ensemble, parse_ensemble_text
+from zoo.config_properties import ConfigError
+from zoo.tools.config_show import as_json, connect_string, now, table
+from zoo.tools.config_survey import look, survey
+
+_SESSION_SECONDS = 10.0
+R = TypeVar("R")
+
+
+class Wish(NamedTuple):
+    """How `zoo config` shows it."""
+
+    watch: bool = False
+    json: bool = False
+    clients: bool = False
+
+
+class NoEnsemble(Exception):
+    """The server has no configuration that it could show; says why."""
+
+
+@asynccontextmanager
+async def connected(
+    hosts: str, timeout: float, auths: tuple[str, ...] = ()
+) -> AsyncIterator[AsyncClient[bytes]]:
+    """`auths`: `scheme:credentials` each. Raises ClientError, NoEnsemble, ValueError."""
+    servers = parse(hosts).servers  # a chroot would only be in the way
+    client = connect(
+        ",".join(map(str, servers)), session_timeout=_SESSION_SECONDS, operation_timeout=timeout
+    )
+    try:
+        await client.start(timeout=timeout)
+    except OperationTimeoutError as error:
+        raise NoEnsemble(await _why_not(servers, timeout)) from error
+    try:
+        for auth in auths:
+            scheme, _, credentials = auth.partition(":")
+            await client.add_auth(scheme, credentials)
+        yield client
+    finally:
+        await client.close(timeout=1.0)
+
+
+async def _why_not(servers: tuple[Server, ...], timeout: float) -> str:
+    answers = await asyncio.gather(*map(look, servers))
+    said = "; ".join(f"{server}: {now(answer, None)}" for server, answer in zip(servers, answers))
+    hint = "; without a quorum of voters no server serves" if len(servers) > 1 else ""
+    return f"no server took a session within {timeout:g} s: {said}{hint}"
+
+
+def run(work: Coroutine[Any, Any, R]) -> R:
+    """Do it; what goes wrong is one line, and exit code 1 or, for what was asked wrongly, 2."""
+    try:
+        return asyncio.run(work)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except (ClientError, NoEnsemble) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def parsed(text: str) -> Ensemble:
+    """Raises NoEnsemble."""
+    if not text.strip():
+        raise NoEnsemble("this server stands alone: there is no configuration of an ensemble")
+    try:
+        return parse_ensemble_text(text, "/zookeeper/config")
+    except ConfigError as error:
+        raise NoEnsemble(f"the configuration cannot be read: {error}") from error
+
+
+async def read(client: AsyncClient[bytes]) -> Ensemble:
+    """Raises ClientError, NoEnsemble."""
+    return parsed((await client.retrying(client.get_config)).data)
+
+
+async def show(hosts: str, timeout: float, wish: Wish, out: Callable[[str], None]) -> None:
+    """The configuration, and with `wish.watch` every later one. Raises ClientError, NoEnsemble."""
+    changed = asyncio.Event()
+    known = parse(hosts).servers
+    shown: Ensemble | None = None
+    async with connected(hosts, timeout) as client:
+        client.add_listener(lambda state: changed.set() if state.is_usable else None)
+        while True:
+            changed.clear()
+            node = await client.retrying(lambda: client.get_config(watch=lambda _: changed.set()))
+            ensemble = parsed(node.data)
+            if ensemble != shown:
+                if shown is not None and not wish.json:
+                    out("")
+                for line in await _lines(ensemble, known, wish):
+                    out(line)
+                shown = ensemble
+            if not wish.watch:
+                return
+            await changed.wait()
+
+
+async def _lines(ensemble: Ensemble, known: tuple[Server, ...], wish: Wish) -> list[str]:
+    if wish.clients:
+        if not connect_string(ensemble):
+            raise NoEnsemble("no member's address for clients stands in the configuration")
+        return [connect_string(ensemble)]
+    answers = await survey(ensemble, known)
+    if wish.json:
+        return [json.dumps(as_json(ensemble, answers), ensure_ascii=False)]
+    return table(ensemble, answers)
