@@ -59,16 +59,18 @@ interop: setup
 	$(PYTEST) -m "interop and not slow" -rs
 
 # Servers, their disks, network and clients in virtual time, checked: one server, the protocol of an
-# ensemble, whole ensembles. A failing seed prints the command that replays it.
+# ensemble, whole ensembles, recipes in processes that fail too. A failing seed prints the command that replays it.
 sim: setup
 	$(BIN)/zoo simulate --seeds 0-199 --duration 30s --quiet
 	$(BIN)/zoo simulate --zab --seeds 0-299 --duration 60s --quiet --jobs 2
 	$(BIN)/zoo simulate --servers 0 --seeds 0-79 --duration 30s --quiet --jobs 2
+	$(BIN)/zoo simulate --recipes --seeds 0-79 --duration 30s --quiet --jobs 2
 
 # The same for hours: `make campaign SEEDS=10000-19999 DURATION=5m`.
 campaign: setup
 	$(BIN)/zoo simulate --zab --seeds $(SEEDS) --duration $(DURATION) --quiet --jobs 2
 	$(BIN)/zoo simulate --servers 0 --seeds $(SEEDS) --duration $(DURATION) --quiet --jobs 2
+	$(BIN)/zoo simulate --recipes --seeds $(SEEDS) --duration $(DURATION) --quiet --jobs 2
 
 # Long campaigns: kill -9, faults, scale.
 soak: setup

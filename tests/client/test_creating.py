@@ -5,10 +5,12 @@ import asyncio
 import pytest
 
 from tests.client.live import poll_until, run
+from tests.sim.virtual import wait
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.creating import CreateSpec
 from zoo.client.errors import ConnectionLossError, NodeExistsError, NoNodeError, Outcome
 from zoo.client.results import Node
+from zoo.testing import Process, simulate
 
 
 async def cut_while(zk: AsyncClient[bytes], task: asyncio.Future[Node[bytes]]) -> None:
@@ -125,3 +127,22 @@ def test_an_abandoned_protected_create_leaves_no_orphan(hosts: str) -> None:
             assert stat.cversion == 10, "five were created and five deleted"
 
     run(main())
+
+
+def test_a_protected_create_stays_wherever_the_connection_breaks() -> None:
+    """Also where the parent was missing when the lost create was looked for."""
+
+    async def program(process: Process) -> None:
+        async with process.connect() as zk:
+            for step in range(60):
+                path = f"/parent{step}/item-"
+                asyncio.get_running_loop().call_later(step * 0.0005, process.break_links)
+                node = await zk.create(
+                    path, sequence=True, ephemeral=True, protected=True, make_parents=True
+                )
+                await wait(1)
+                assert await zk.children(f"/parent{step}") == [node.name]
+
+    for seed in range(3):
+        run = simulate(program, seed=seed, processes=1, servers=3, duration=1, faults=False)
+        assert run.results == [None]

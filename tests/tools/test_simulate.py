@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -82,3 +83,21 @@ def test_nonsense_is_refused(arguments: tuple[str, str]) -> None:
     result = run(*arguments)
     assert result.exit_code == 2
     assert repr(arguments[1]) in result.output
+
+
+def test_recipes() -> None:
+    result = run("--recipes", "Lock", "--seeds", "1-2", "--duration", "2s")
+    assert result.exit_code == 0
+    assert "2 seeds, 0 failed" in result.output
+    assert "processes" in result.output
+    result = run("--recipes", "Locks")
+    assert result.exit_code == 2
+    assert "'Locks' is none of Lock, " in result.output
+
+
+def test_a_broken_recipe_says_how_to_see_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.recipes.lock.right_ahead", lambda line, mine: None)
+    result = run("--recipes", "Lock", "--seeds", "0-4", "--duration", "9s", "--quiet")
+    assert result.exit_code == 1
+    assert "holds /held" in result.output
+    assert re.search(r"simulate --seed \d --recipes Lock --duration 9000ms --trace", result.output)

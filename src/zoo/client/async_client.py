@@ -12,6 +12,7 @@ from zoo.client.admin import AdminOperations
 from zoo.client.converters import BYTES, Converter
 from zoo.client.creating import CreateOperations
 from zoo.client.hosts import parse
+from zoo.client.outside import outside
 from zoo.client.retry import RetryPolicy, is_transient
 from zoo.client.session import Options, Session
 from zoo.client.states import State
@@ -43,7 +44,7 @@ class AsyncClient(
     ) -> AsyncClient[T]:
         """Not connected yet. Raises ValueError for a connect string that is none."""
         servers, chroot = parse(hosts)
-        return cls(Session(servers, options, rng or Random()), data, chroot)
+        return cls(Session(servers, options, rng or outside().random()), data, chroot)
 
     def __repr__(self) -> str:
         session = self._session

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +29,7 @@ from zoo.client.errors import (
     Outcome,
 )
 from zoo.client.nodes import NodeOperations
+from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.jute import client_records as c
 from zoo.jute.constants import OPEN_ACL_UNSAFE, CreateMode
@@ -103,7 +103,7 @@ class CreateOperations(NodeOperations[T]):
         deadline = asyncio.get_running_loop().time() + seconds
         token = ""
         if protected:
-            token = f"{PROTECTED_PREFIX}{uuid.uuid4()}-"
+            token = f"{PROTECTED_PREFIX}{outside().unique_name()}-"
             above, _, name = path.rpartition("/")
             path = f"{above}/{token}{name}"
         try:
@@ -193,6 +193,8 @@ class CreateOperations(NodeOperations[T]):
                 stat = await self.exists(found, timeout=left)
                 if stat is not None:
                     return Node(found, self._value(self._bytes(data, path), path), stat)
+        except NoNodeError:
+            return None  # not even the parent is there
         except (ClientError, asyncio.CancelledError):
             self._abandon(path, token)
             raise

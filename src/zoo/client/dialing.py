@@ -22,24 +22,18 @@ async def dial(
 ) -> None:
     """Connect to one of the server's addresses, in a random order. Raises OSError of the last."""
     found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
-    addresses = [(family, address) for family, _, _, _, address in found]
+    addresses = [(family, str(to[0]), int(to[1])) for family, _, _, _, to in found]
     rng.shuffle(addresses)
+    name = server.host if ssl is not None else None
     failure = OSError(f"{server.host} has no address")
-    for family, address in addresses:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    for family, host, port in addresses:
         try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(sock, address)
-            name = server.host if ssl is not None else None
-            await loop.create_connection(protocol, sock=sock, ssl=ssl, server_hostname=name)
+            await loop.create_connection(
+                protocol, host, port, family=family, ssl=ssl, server_hostname=name
+            )
             return
         except OSError as error:
-            sock.close()
             failure = error
-        except BaseException:
-            sock.close()
-            raise
     raise failure
 
 

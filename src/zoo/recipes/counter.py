@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from random import Random
 from typing import Any, Generic, TypeVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import Converter
 from zoo.client.errors import BadVersionError, NodeExistsError, NoNodeError
+from zoo.client.outside import outside
 from zoo.client.results import Node
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ class AtomicValue(Generic[T]):
         self.path = path
         self._zk = zk.with_data(converter)
         self._initial = initial
-        self._rng = Random()
+        self._rng = outside().random()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"

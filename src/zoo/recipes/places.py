@@ -8,8 +8,10 @@ others. `guarded` is the same for data in the same service: a transaction that i
 place is gone.
 
 Holding is never certain for ever: the session may expire while the process sleeps. `is_held` is
-false as soon as that cannot be excluded any more (the server was not heard of for a session
-timeout), and `lost` is set then. Whoever acts on the outside world passes the token along.
+false once the server was not heard of for a session timeout, and `lost` is set then. Even that may
+be late: a server that is cut off from its leader answers its clients for some ticks more, while the
+leader ends their sessions; and the clock of a machine that sleeps stands still. Whoever acts on the
+outside world passes the token along.
 
 The znodes are named as Curator names them (`_c_<id>-lock-0000000001`), and contenders of kazoo
 (`<id>__lock__0000000001`) are seen, so mixed fleets exclude each other where those see ours.
@@ -77,7 +79,7 @@ class Place:
         self.lost = asyncio.Event()
         """Set once the place may be somebody else's; and when it was left."""
         self._zk = zk
-        self._session_id = session_id
+        self.session_id = session_id
         self._timer: asyncio.TimerHandle | None = None
         zk.add_listener(self._on_state)
 
@@ -93,7 +95,7 @@ class Place:
         """Can nobody else have it yet? True only while the session is known to live."""
         return (
             not self.lost.is_set()
-            and self._zk.session_id == self._session_id
+            and self._zk.session_id == self.session_id
             and self._zk.session_expires_in > 0
         )
 
@@ -113,7 +115,7 @@ class Place:
     def leave_in_background(self) -> asyncio.Task[None]:
         """For a caller that must not wait: it was cancelled."""
         self._give_up()
-        return in_background(self._zk, delete_surely(self._zk, self.path, self._session_id))
+        return in_background(self._zk, delete_surely(self._zk, self.path, self.session_id))
 
     def _give_up(self) -> None:
         self.lost.set()
@@ -125,7 +127,7 @@ class Place:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if state is State.LOST or state.is_final or self._zk.session_id != self._session_id:
+        if state is State.LOST or state.is_final or self._zk.session_id != self.session_id:
             self._give_up()
         elif state is State.SUSPENDED:
             left = max(0.0, self._zk.session_expires_in)

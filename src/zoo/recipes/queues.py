@@ -16,7 +16,6 @@ was taken, another has it by now.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -29,6 +28,7 @@ from zoo.client.errors import (
     SessionExpiredError,
     TransactionFailedError,
 )
+from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Transaction
 from zoo.errors import Code
@@ -181,7 +181,7 @@ class WorkQueue(Items[T]):
 
     async def _take_claim(self, name: str) -> Taken[T] | None:
         """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
-        claim, taker = f"{self.path}/claims/{name}", f"{self.path}/takers/{uuid.uuid4()}"
+        claim, taker = f"{self.path}/claims/{name}", f"{self.path}/takers/{outside().unique_name()}"
         try:
             token = await self._claim(claim, taker)
             if token is None:

@@ -68,9 +68,18 @@ class Semaphore:
                 ) from None
             raise
         finally:
-            await lock.release()
+            await self._release(lock, place)
         self._held = [*self._ours(), place]
         return place
+
+    async def _release(self, lock: Lock, place: Place | None) -> None:
+        """The next one's turn to look for a lease. If that fails nobody knows of ours."""
+        try:
+            await lock.release()
+        except BaseException:
+            if place is not None:
+                place.leave_in_background()
+            raise
 
     async def _wait_for_a_lease(self, place: Place) -> None:
         while True:

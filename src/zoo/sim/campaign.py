@@ -32,6 +32,19 @@ class AnyWorld(Protocol):
     def summary(self) -> str: ...
 
 
+class AnyPlan(Protocol):
+    """Which kind of world the seeds are lived in; can be sent to other processes."""
+
+    @property
+    def duration_us(self) -> int: ...
+
+    def world(self, seed: int, trace: Callable[[str], None] | None = None) -> AnyWorld: ...
+
+    def options(self) -> str:
+        """What a replay says besides the seed."""
+        ...
+
+
 @dataclass(frozen=True)
 class Plan:
     """`servers` is the number of voters, 0 for what the seed draws; `observers` likewise -1.
@@ -81,7 +94,7 @@ class Outcome(NamedTuple):
     failure: str | None
 
 
-def live(plan: Plan, seed: int, trace: Callable[[str], None] | None = None) -> Outcome:
+def live(plan: AnyPlan, seed: int, trace: Callable[[str], None] | None = None) -> Outcome:
     """Live through one seed."""
     began = time.process_time()
     world = plan.world(seed, trace)
@@ -94,7 +107,7 @@ def live(plan: Plan, seed: int, trace: Callable[[str], None] | None = None) -> O
     return Outcome(seed, world.schedule.now, spent, world.summary(), failure)
 
 
-def campaign(plan: Plan, seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
+def campaign(plan: AnyPlan, seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
     """Live through all `seeds`, `jobs` at a time in processes of their own, in order."""
     if jobs <= 1:
         yield from (live(plan, seed) for seed in seeds)

@@ -10,20 +10,22 @@ clients go away, their sessions end, and all members must be in the same state t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import ClassVar
 
 from zoo.config import Config, build_config
 from zoo.config_properties import Origin, Setting
 from zoo.sim import cluster_checkers as protocol
-from zoo.sim.checking import Checkers, Violation
+from zoo.sim.checking import Checker, Checkers, Violation
 from zoo.sim.client import SimClient, State
 from zoo.sim.client_port import ServerLink
 from zoo.sim.cluster_checking import ClusterCheckers, Ensemble
 from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
 from zoo.sim.cluster_server import ClusterServer
 from zoo.sim.cluster_service import SERVICE, Agreed, Service
+from zoo.sim.history import History
 from zoo.sim.learner_links import End, Links
 from zoo.sim.locking import Locker, Locks
 from zoo.sim.mesh import Mesh
@@ -115,6 +117,9 @@ def config_of(scenario: ClusterScenario, sid: int) -> Config:
 class ClusterWorld:
     """One run. `trace` gets one line per event."""
 
+    SERVICE: ClassVar[Sequence[Callable[[History, Schedule], Checker]]] = SERVICE
+    """Who checks what clients are promised."""
+
     def __init__(
         self,
         seed: int,
@@ -133,7 +138,7 @@ class ClusterWorld:
         voters = range(1, one.voters + 1)
         observers = range(one.voters + 1, one.voters + one.observers + 1)
         self.ensemble = Ensemble(self.schedule, Majority(voters, observers))
-        self.service = Checkers(self.schedule, SERVICE)
+        self.service = Checkers(self.schedule, self.SERVICE)
         self.checkers = ClusterCheckers(
             self.ensemble, [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL]
         )

@@ -12,6 +12,7 @@ back.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from struct import Struct
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -127,6 +128,14 @@ class History:
             return None
         index = bisect_right(versions, zxid, key=lambda version: version[0])
         return versions[index - 1][1] if index else None
+
+    def versions(self, path: bytes) -> list[tuple[int, NodeState | None]]:
+        """Every state it ever had: (zxid, state), None where it was deleted."""
+        return self._versions.get(path, [])
+
+    def paths(self) -> Iterator[bytes]:
+        """All paths that ever were."""
+        return iter(self._versions)
 
     def now(self, path: bytes) -> NodeState | None:
         versions = self._versions.get(path)

@@ -1,4 +1,6 @@
-"""Test kit for users: servers and ensembles as processes, faults, fixtures for pytest."""
+"""Test kit for users: servers and ensembles as processes, faults, fixtures for pytest, and the
+simulator for programs of one's own.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,19 @@ from zoo.testing.faults import (
     expire_session_of,
 )
 from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem
+from zoo.testing.simulated import Faults, Process, Run, Violation, simulate
 
 __all__ = [
     "EmbeddedEnsemble",
     "EmbeddedServer",
+    "Faults",
+    "Process",
+    "Run",
     "ServerProblem",
+    "Violation",
     "drop_connection",
     "drop_connection_of",
     "expire_session",
     "expire_session_of",
+    "simulate",
 ]

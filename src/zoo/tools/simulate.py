@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from zoo.sim.campaign import AnyPlan
+
     IntParam = click.ParamType[int]
     RangeParam = click.ParamType[range]
 else:  # before click 8.2 it is not generic
@@ -62,6 +64,12 @@ class Seeds(RangeParam):
     "--observers", type=click.IntRange(-1, 9), default=-1, help="Observers; -1: what is drawn."
 )
 @click.option("--zab", is_flag=True, help="The protocol alone: members without trees and clients.")
+@click.option(
+    "--recipes",
+    is_flag=False,
+    flag_value="all",
+    help="Recipes of the client, one (by name) or all, each with its guarantee as a check.",
+)
 @click.option("--jobs", type=click.IntRange(1), default=1, help="Seeds lived at a time.")
 @click.option("--trace", is_flag=True, help="One line per event.")
 @click.option("--quiet", is_flag=True, help="Only failures and the last line.")
@@ -71,6 +79,7 @@ def simulate(
     servers: int | None,
     observers: int,
     zab: bool,
+    recipes: str | None,
     jobs: int,
     trace: bool,
     quiet: bool,
@@ -80,31 +89,63 @@ def simulate(
     One seed is one world: the same seed, duration and size give the same events. Exits with 1 if a
     promise was broken.
     """
-    from zoo.sim.campaign import Plan, campaign, live
-
     logging.disable(logging.CRITICAL)
-    if servers is None:
-        servers = 0 if zab else 1
-    plan = Plan(duration, servers, observers, zab)
-    outcomes = campaign(plan, seeds, jobs) if not trace else (live(plan, s, _line) for s in seeds)
-    simulated = spent = failed = 0
-    for outcome in outcomes:
-        simulated += outcome.simulated_us
-        spent += outcome.cpu_us
-        if outcome.failure is not None:
-            failed += 1
-            at = f"seed {outcome.seed}: FAILED at {outcome.simulated_us / 1e6:.6f} s"
-            click.echo(f"{at}: {outcome.failure}")
-            click.echo(f"replay: zoo simulate --seed {outcome.seed} {plan.options()} --trace")
-        elif not quiet:
-            click.echo(outcome.summary)
-    rate = simulated / max(spent, 1)
-    click.echo(
-        f"{len(seeds)} seeds, {failed} failed; {simulated / 1e6:.0f} s simulated in "
-        f"{spent / 1e6:.1f} s of CPU: {rate:.0f} s per second, "
-        f"{rate * 3600 / 86_400:.1f} days per CPU-hour"
-    )
-    sys.exit(1 if failed else 0)
+    tally = Tally(trace, quiet)
+    for plan in _plans(duration, servers, observers, zab, recipes):
+        tally.live(plan, seeds, jobs)
+    tally.report()
+    sys.exit(1 if tally.failed else 0)
+
+
+def _plans(
+    duration: int, servers: int | None, observers: int, zab: bool, recipes: str | None
+) -> list[AnyPlan]:
+    from zoo.sim.campaign import Plan
+
+    if recipes is None:
+        default = 0 if zab else 1
+        return [Plan(duration, default if servers is None else servers, observers, zab)]
+    from zoo.testing.simulated_recipes import STUDIES, RecipePlan
+
+    names = list(STUDIES) if recipes == "all" else [recipes]
+    unknown = [name for name in names if name not in STUDIES]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(STUDIES)}", None)
+    return [RecipePlan(duration, name, servers or 0) for name in names]
+
+
+class Tally:
+    """Lives through seeds, tells of each, and counts."""
+
+    def __init__(self, trace: bool, quiet: bool) -> None:
+        self.failed = 0
+        self._trace = trace
+        self._quiet = quiet
+        self._seeds = self._simulated = self._spent = 0
+
+    def live(self, plan: AnyPlan, seeds: range, jobs: int) -> None:
+        from zoo.sim.campaign import campaign, live
+
+        traced = (live(plan, seed, _line) for seed in seeds)
+        for outcome in traced if self._trace else campaign(plan, seeds, jobs):
+            self._seeds += 1
+            self._simulated += outcome.simulated_us
+            self._spent += outcome.cpu_us
+            if outcome.failure is not None:
+                self.failed += 1
+                at = f"seed {outcome.seed}: FAILED at {outcome.simulated_us / 1e6:.6f} s"
+                click.echo(f"{at}: {outcome.failure}")
+                click.echo(f"replay: zoo simulate --seed {outcome.seed} {plan.options()} --trace")
+            elif not self._quiet:
+                click.echo(outcome.summary)
+
+    def report(self) -> None:
+        rate = self._simulated / max(self._spent, 1)
+        click.echo(
+            f"{self._seeds} seeds, {self.failed} failed; {self._simulated / 1e6:.0f} s simulated "
+            f"in {self._spent / 1e6:.1f} s of CPU: {rate:.0f} s per second, "
+            f"{rate * 3600 / 86_400:.1f} days per CPU-hour"
+        )
 
 
 def _line(text: str) -> None:
