@@ -19,7 +19,8 @@ MAX_LINE_LENGTH = 100
 LAYERS = (
     *("errors", "paths", "zxid", "config"),
     *("jute", "tree", "session", "auth", "persistence", "zab", "pipeline", "server"),
-    *("runtime", "client", "recipes", "zookeeper", "sim", "testing", "tools", "__main__"),
+    *("runtime", "client", "recipes", "zookeeper", "sim", "testing"),
+    *("shell", "tools", "__main__"),
 )
 CORE = LAYERS[: LAYERS.index("runtime")]
 # What users' processes load knows nothing of the server.

@@ -33,22 +33,41 @@ LAZY = {
     "demo": "zoo.tools.demo",
     "ensemble": "zoo.tools.ensemble",
     "reconfig": "zoo.tools.reconfig",
+    "shell": "zoo.shell.main",
     "simulate": "zoo.tools.simulate",
 }
 """Commands with modules of their own, imported when they are wanted; there each has its name."""
 
 
 class _Lazy(click.Group):
+    """Our own commands, and the one-shot commands of the shell's table."""
+
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted([*super().list_commands(context), *LAZY])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in LAZY:
-            return super().get_command(context, name)
-        from importlib import import_module
+        if name in LAZY:
+            from importlib import import_module
 
-        command: click.Command = getattr(import_module(LAZY[name]), name.replace("-", "_"))
-        return command
+            command: click.Command = getattr(import_module(LAZY[name]), name.replace("-", "_"))
+            return command
+        return super().get_command(context, name) or self._one_shot(name)
+
+    @staticmethod
+    def _one_shot(name: str) -> click.Command | None:
+        from zoo.shell import commands, oneshot
+
+        entry = commands.one_shot(name)
+        return None if entry is None else oneshot.command(entry)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from zoo.shell.commands import COMMANDS
+
+        super().format_commands(context, formatter)
+        with formatter.section("Commands on znodes, for any server"):
+            formatter.write_dl(
+                [(name, entry.help) for name, entry in COMMANDS.items() if entry.is_one_shot]
+            )
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})

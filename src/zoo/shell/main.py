@@ -1,0 +1,59 @@
+"""`zoo shell`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from zoo.shell.oneshot import connection_options, finish, make_shell
+from zoo.shell.table import HELP, as_json
+
+
+async def _shell(given: dict[str, Any]) -> int:
+    from zoo.client.errors import ClientError
+    from zoo.shell.extras import extra
+    from zoo.shell.lines import read_stdin, run_line, run_lines
+    from zoo.shell.problems import explain
+    from zoo.shell.words import quoted
+
+    words = given.pop("words")
+    shell = make_shell(given)
+    shell.is_interactive = not words and sys.stdin.isatty()
+    if shell.is_interactive:
+        with extra("the shell on a terminal"):
+            from zoo.shell.terminal import Terminal
+        shell.read_line = Terminal(shell).read
+    elif not words:
+        shell.read_line = read_stdin
+    try:
+        try:
+            await shell.connect()
+        except (ClientError, OSError) as error:
+            if not shell.is_interactive:
+                raise
+            shell.out.error(explain(error)[0])  # `connect` may be typed
+        if words:
+            code: int = await run_line(shell, " ".join(map(quoted, words)))
+            await shell.wait_for_watches()
+            return code
+        if shell.is_interactive:
+            shell.out.note("help lists the commands, Tab completes, Ctrl-D ends")
+        return await run_lines(shell)
+    finally:
+        await shell.close()
+
+
+@click.command(context_settings={**HELP, "allow_interspersed_args": False})
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+def shell(**given: Any) -> None:
+    """A command line for znodes, with zkCli's commands; or one COMMAND.
+
+    On a terminal with completion of commands and paths, and a history. From a pipe, one command a
+    line; the exit code is that of the last one.
+    """
+    finish(_shell(given))
+
+
+shell.params += [as_json(), *connection_options()]

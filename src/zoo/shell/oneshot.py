@@ -1,0 +1,103 @@
+"""One command and the end: `zoo get /a`. Also the frame of `zoo shell`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from zoo.shell.table import HELP, Entry, ShellCommand, as_json
+
+_OPTIONS: tuple[Callable[[], click.Option], ...] = (
+    lambda: click.Option(
+        ["--server", "-server", "hosts"],
+        default="127.0.0.1:2181",
+        show_default=True,
+        envvar="ZOO_SERVER",
+        show_envvar=True,
+        metavar="HOST:PORT,.../CHROOT",
+        help="Whom to connect to.",
+    ),
+    lambda: click.Option(
+        ["--timeout"],
+        type=click.FloatRange(0.05),
+        default=15.0,
+        show_default=True,
+        help="Seconds to connect, and for each operation.",
+    ),
+    lambda: click.Option(
+        ["--auth", "auths"],
+        multiple=True,
+        envvar="ZOO_AUTH",
+        metavar="SCHEME:CREDENTIALS",
+        help="Say digest:name:password; repeatable. Better in the environment: ZOO_AUTH.",
+    ),
+    lambda: click.Option(
+        ["--read-only", "read_only"], is_flag=True, help="Accept a server without a quorum."
+    ),
+    lambda: click.Option(["--tls-ca", "ca"], metavar="FILE", help="Use TLS, and trust this CA."),
+    lambda: click.Option(["--tls-cert", "certificate"], metavar="FILE", help="Our certificate."),
+    lambda: click.Option(["--tls-key", "key"], metavar="FILE", help="Its key."),
+)
+_LINK = ("hosts", "timeout", "auths", "read_only", "ca", "certificate", "key")
+
+
+def connection_options() -> list[click.Parameter]:
+    """Whom to connect to, and how."""
+    return [make() for make in _OPTIONS]
+
+
+def command(entry: Entry) -> click.Command:
+    """`zoo NAME` for an entry of the table."""
+
+    def run_it(**given: Any) -> None:
+        finish(_once(entry, given))
+
+    return ShellCommand(
+        entry.name,
+        params=[*entry.params, as_json(), *connection_options()],
+        callback=run_it,
+        help=entry.help,
+        context_settings=HELP,
+    )
+
+
+async def _once(entry: Entry, given: dict[str, Any]) -> int:
+    shell = make_shell(given)
+    try:
+        if entry.needs_session:
+            await shell.connect()
+        await entry.action(shell, **given)
+        await shell.wait_for_watches()
+    finally:
+        await shell.close()
+    return 0
+
+
+def make_shell(given: dict[str, Any]) -> Any:
+    """A Shell from what the options gave; takes them out."""
+    from zoo.shell.output import Output
+    from zoo.shell.session import Link, Shell
+
+    link = Link(**{name: given.pop(name) for name in _LINK})
+    return Shell(link, Output(given.pop("as_json")))
+
+
+def finish(work: Coroutine[Any, Any, int]) -> None:
+    """Run it; errors become one line. Raises SystemExit with its code."""
+    import asyncio
+
+    from zoo.shell.output import Output
+    from zoo.shell.problems import EXPECTED, Exit, explain
+
+    try:
+        code = asyncio.run(work)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        raise  # click ends quietly: who read us has enough
+    except EXPECTED as error:
+        text, code = explain(error)
+        Output().error(text)
+    raise SystemExit(code)

@@ -1,0 +1,167 @@
+"""What a running command works with: the connection, the output, and whom to ask for lines."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as ssl_module
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import click
+
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.streams import WatchStream
+from zoo.client.watches import Event
+from zoo.shell.output import Output
+from zoo.shell.problems import Problem
+from zoo.shell.values import RAW, event_json, event_line
+
+DEFAULT_SERVER = "127.0.0.1:2181"
+
+
+@dataclass(frozen=True)
+class Link:
+    """How to connect. Times in seconds."""
+
+    hosts: str = DEFAULT_SERVER
+    timeout: float = 15.0
+    """Of connecting and of each operation."""
+    session_timeout: float = 30.0
+    read_only: bool = False
+    auths: tuple[str, ...] = ()
+    """`scheme:credentials`, each."""
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+    def ssl(self) -> ssl_module.SSLContext | None:
+        """TLS when there is a CA or a certificate. Raises Problem, naming the file."""
+        if self.ca is None and self.certificate is None:
+            return None
+        name = self.ca
+        try:
+            context = ssl_module.create_default_context(cafile=self.ca)
+            if self.certificate is not None:
+                name = self.certificate
+                context.load_cert_chain(self.certificate, self.key)
+        except OSError as error:
+            raise Problem(f"{name}: {error.strerror or error}") from None
+        return context
+
+
+class GivenUp(Exception):
+    """Ctrl-C in place of a line."""
+
+
+Reader = Callable[[str], Awaitable[str | None]]
+"""Asks for a line, with a prompt; None at the end of input. Raises GivenUp."""
+
+
+@dataclass
+class Shell:
+    """One session, or none at present, and what commands share."""
+
+    link: Link
+    out: Output
+    is_interactive: bool = False
+    read_line: Reader | None = None
+    print_watches: bool = True
+    is_over: bool = False
+    lines: list[str] = field(default_factory=list)
+    """Of this run, numbered from 0: what `redo` counts in."""
+    client: AsyncClient[bytes] | None = None
+    _auths: list[tuple[str, bytes]] = field(default_factory=list)
+    _streams: list[tuple[WatchStream, asyncio.Task[None]]] = field(default_factory=list)
+    _armed: int = 0
+    _watch_fired: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        for text in self.link.auths:
+            scheme, colon, credentials = text.partition(":")
+            if not colon:
+                raise click.UsageError("--auth is scheme:credentials, say digest:name:password")
+            self._auths.append((scheme, credentials.encode()))
+
+    @property
+    def zk(self) -> AsyncClient[bytes]:
+        """Raises Problem when there is no connection."""
+        if self.client is None:
+            raise Problem("not connected; `connect host:port` connects")
+        return self.client
+
+    # --- the connection
+
+    async def connect(self, hosts: str | None = None) -> None:
+        """To these servers, or to those before, in place of the connection there is."""
+        await self.close()
+        link = self.link
+        client = connect(
+            hosts or link.hosts,
+            data=RAW,
+            session_timeout=link.session_timeout,
+            operation_timeout=link.timeout,
+            read_only=link.read_only,
+            ssl=link.ssl(),
+        )
+        await client.start(timeout=link.timeout)
+        try:
+            for scheme, credentials in self._auths:
+                await client.add_auth(scheme, credentials)
+        except BaseException:
+            await client.close(timeout=1.0)
+            raise
+        self.client = client
+        if hosts:
+            self.link = Link(**{**vars(link), "hosts": hosts})
+
+    async def close(self) -> None:
+        """End the session; its ephemerals and watches go."""
+        client, self.client = self.client, None
+        streams, self._streams = self._streams, []
+        for _, task in streams:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in streams), return_exceptions=True)
+        if client is not None:
+            await client.close(timeout=min(5.0, self.link.timeout))
+
+    async def add_auth(self, scheme: str, credentials: bytes) -> None:
+        """Now, and with every later connection."""
+        await self.zk.add_auth(scheme, credentials)
+        self._auths.append((scheme, credentials))
+
+    # --- watches
+
+    def watcher(self, wanted: bool) -> Callable[[Event], None] | None:
+        """For a read's `watch=`: prints the event when it comes."""
+        if not wanted:
+            return None
+        self._armed += 1
+        return self._on_event
+
+    def _on_event(self, event: Event) -> None:
+        self._armed -= 1
+        self._watch_fired.set()
+        self.print_event(event)
+
+    def print_event(self, event: Event) -> None:
+        if self.print_watches and (self.client is not None or not event.is_gap):
+            told = event_line(event)
+            self.out.show(event_json(event), self.out.paint(f"WATCHER:: {told}", fg="yellow"))
+
+    async def wait_for_watches(self) -> None:
+        """Until each of them has told its event."""
+        while self._armed > 0:
+            self._watch_fired.clear()
+            await self._watch_fired.wait()
+
+    async def follow_in_background(self, path: str, recursive: bool) -> None:
+        """A persistent watch whose events are printed between other commands."""
+        stream = await self.zk.watch(path, recursive=recursive)
+
+        async def tell() -> None:
+            async for event in stream:
+                self.print_event(event)
+
+        task = asyncio.get_running_loop().create_task(tell())
+        self._streams = [(s, t) for s, t in self._streams if not t.done()]
+        self._streams.append((stream, task))

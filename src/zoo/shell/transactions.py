@@ -1,0 +1,117 @@
+"""multi: operations collected line by line, committed all or none."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.client.results import Node
+from zoo.client.transaction import Transaction
+from zoo.jute.records import Stat
+from zoo.shell import values
+from zoo.shell.commands import COMMANDS
+from zoo.shell.problems import EXPECTED, Problem, explain
+from zoo.shell.session import Reader, Shell
+from zoo.shell.table import HELP, ShellCommand, path, version_option
+from zoo.shell.words import split
+from zoo.shell.writing import create_options, given_data
+
+PROMPT = "multi> "
+OPERATIONS = ("create", "set", "delete", "check")
+ENDS = ("commit", "abort")
+_CHECK = ShellCommand(
+    "check",
+    params=[version_option(), path()],
+    help="Fail unless the znode exists and has this version.",
+    context_settings=HELP,
+)
+
+
+async def multi(shell: Shell, *, file: str | None) -> None:
+    """From the terminal until `commit` or `abort`; from a file or a pipe until its end."""
+    transaction = shell.zk.transaction()
+    typed = shell.is_interactive and file is None
+    read = _reader(shell, file)
+    if typed:
+        shell.out.note(f"{', '.join(OPERATIONS)}; commit or abort ends")
+    while (line := await read(PROMPT)) is not None:
+        text = line.strip()
+        if text == "abort":
+            shell.out.note("nothing was done")
+            return
+        if text == "commit":
+            break
+        if not text or text.startswith("#"):
+            continue
+        try:
+            collect(transaction, text)
+        except EXPECTED as error:
+            if not typed:
+                raise
+            shell.out.error(explain(error)[0])
+    else:
+        if typed:
+            shell.out.note("nothing was done")  # the end of input is no commit
+            return
+    results = await transaction.commit()
+    shell.out.show([_json(result) for result in results], *map(_line, results))
+
+
+def _reader(shell: Shell, file: str | None) -> Reader:
+    if file is None and shell.read_line is not None:
+        return shell.read_line
+    from_pipe = file is None or file == "-"
+    lines = iter(sys.stdin if from_pipe else Path(str(file)).read_text().splitlines())
+
+    async def read(_prompt: str) -> str | None:
+        return await asyncio.get_running_loop().run_in_executor(None, next, lines, None)
+
+    return read
+
+
+def collect(transaction: Transaction[bytes], line: str) -> None:
+    """Add the operation in the line. Raises click.UsageError, ValueError."""
+    name, *words = split(line)
+    if name not in OPERATIONS:
+        raise click.UsageError(f"{name!r} is none of {', '.join((*OPERATIONS, *ENDS))}")
+    if name == "check":
+        given = dict(_CHECK.make_context("check", words).params)
+    else:
+        given = COMMANDS[name].parse(words)
+        given.pop("as_json")
+    _refuse(name, given)
+    where = given.pop("path")
+    if name == "create":
+        given.pop("parents")
+        transaction.create(where, **create_options(**given))
+    elif name == "set":
+        data = given_data(given["data"], given["file"], given["as_base64"])
+        if data is None:
+            raise click.UsageError("set: no data")
+        transaction.set(where, data, version=given["version"])
+    elif name == "delete":
+        transaction.delete(where, version=given["version"])
+    else:
+        transaction.check(where, version=given["version"])
+
+
+def _refuse(name: str, given: dict[str, Any]) -> None:
+    for option in ("parents", "stat"):
+        if given.get(option):
+            raise Problem(f"{name}: no {option} in a transaction")
+
+
+def _json(result: Any) -> dict[str, Any]:
+    if isinstance(result, Node):
+        return {"created": result.path}
+    return {"stat": values.stat_json(result)} if isinstance(result, Stat) else {}
+
+
+def _line(result: Any) -> str:
+    if isinstance(result, Node):
+        return f"Created {result.path}"
+    return f"Set, version {result.version}" if isinstance(result, Stat) else "OK"

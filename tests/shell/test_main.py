@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from tests.shell.test_oneshot import zoo
+
+SCRIPT = b"create /a x\nget /none\nls /\n"
+
+
+def test_lines_from_a_pipe(hosts: str) -> None:
+    done = zoo(hosts, "shell", stdin=SCRIPT)
+    assert (done.returncode, done.stdout) == (0, b"Created /a\n[a]\n")
+    assert done.stderr == b"zoo: getData /none: The znode does not exist.\n"
+    assert zoo(hosts, "shell", stdin=b"get /none\n").returncode == 1
+
+
+def test_one_command_as_zkcli_takes_it(hosts: str) -> None:
+    done = zoo(hosts, "shell", "-server", hosts, "create", "-s", "/a-", "two words")
+    assert done.stdout == b"Created /a-0000000000\n"
+    assert zoo(hosts, "shell", "get", "/a-0000000000").stdout == b"two words\n"
+
+
+def test_json_lines(hosts: str) -> None:
+    done = zoo(hosts, "shell", "--json", stdin=SCRIPT)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"path": "/a"},
+        {"path": "/", "children": ["a"]},
+    ]
+
+
+def test_nobody_there() -> None:
+    done = zoo("127.0.0.1:1", "shell", "--timeout", "0.3", stdin=b"ls /\n")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"zoo: connect 127.0.0.1:1: ")
+
+
+def test_a_script_needs_no_extra(hosts: str) -> None:
+    code = (
+        "import sys\nsys.modules['prompt_toolkit'] = None\n"
+        "from zoo.tools.cli import main\nmain(['shell'])"
+    )
+    env = {**os.environ, "ZOO_SERVER": hosts}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=b"ls /\n", capture_output=True, env=env, timeout=60)
+    assert done.stdout == b"[]\n"

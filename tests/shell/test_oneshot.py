@@ -1,0 +1,106 @@
+"""The program itself, as people and scripts call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.interop.harness import wait_until
+
+ZOO = [sys.executable, "-m", "zoo"]
+
+
+def zoo(hosts: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    env = {**os.environ, "ZOO_SERVER": hosts}
+    return subprocess.run([*ZOO, *arguments], input=stdin, capture_output=True, env=env, timeout=60)
+
+
+def test_create_set_get(hosts: str) -> None:
+    assert zoo(hosts, "create", "/a", "--file", "-", stdin=b"\x00\xff").stdout == b"Created /a\n"
+    assert zoo(hosts, "get", "/a").stdout == b"\x00\xff\n"
+    assert zoo(hosts, "set", "/a", "--", "-5").stdout == b""
+    told = json.loads(zoo(hosts, "get", "/a", "--json").stdout)
+    assert (told["data"], told["stat"]["version"]) == ("-5", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["get", "/none"], 1, b"zoo: getData /none: The znode does not exist.\n"),
+        (["get", "none"], 2, b"path does not start with '/'"),
+        (["get"], 2, b"Missing argument 'PATH'"),
+        (["get", "/a", "--auth", "x"], 2, b"--auth is scheme:credentials"),
+        (["get", "/a", "--server", "127.0.0.1:1", "--timeout", "0.3"], 3, b"no server within 0.3"),
+        (["get", "/a", "--server", "a:b:c"], 2, b"connect string"),
+        (["get", "/a", "--tls-ca", "/none"], 1, b"/none: No such file"),
+        (["history"], 2, b"No such command 'history'"),
+    ],
+)
+def test_errors_are_one_line_and_a_code(
+    hosts: str, arguments: list[str], code: int, message: bytes
+) -> None:
+    done = zoo(hosts, *arguments)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert message in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_watch_is_waited_for(hosts: str) -> None:
+    zoo(hosts, "create", "/a", "x")
+    env = {**os.environ, "ZOO_SERVER": hosts, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen([*ZOO, "get", "-w", "/a"], stdout=subprocess.PIPE, env=env) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdout.readline() == b"x\n"
+        assert waiting.poll() is None
+        zoo(hosts, "set", "/a", "y")
+        assert waiting.stdout.readline().startswith(b"WATCHER:: NodeDataChanged /a 0x")
+        assert waiting.wait(30) == 0
+
+
+def test_who_reads_us_may_have_enough(hosts: str) -> None:
+    command = f"{sys.executable} -m zoo ls -R / | true"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env={**os.environ, "ZOO_SERVER": hosts},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.stderr == b""
+
+
+def test_interrupted(hosts: str) -> None:
+    env = {**os.environ, "ZOO_SERVER": hosts}
+    with subprocess.Popen([*ZOO, "watch", "/a"], stderr=subprocess.PIPE, env=env) as watching:
+        assert watching.stderr is not None
+        assert b"watching" in watching.stderr.readline()
+        watching.send_signal(2)
+        assert watching.wait(30) == 130
+        assert watching.stderr.read() == b""
+
+
+def test_libraries_of_the_extra_are_not_loaded(hosts: str) -> None:
+    script = (
+        "import sys\nfrom zoo.tools.cli import main\n"
+        "try:\n    main(['ls', '/'])\nfinally:\n"
+        "    print([m for m in ('rich', 'prompt_toolkit', 'zoo.server') if m in sys.modules])"
+    )
+    env = {**os.environ, "ZOO_SERVER": hosts}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=60)
+    assert done.stdout == "[]\n[]\n"
+
+
+def test_multi_from_a_pipe(hosts: str) -> None:
+    done = zoo(hosts, "multi", stdin=b"create /a\nset /a x\n")
+    assert (done.returncode, done.stdout) == (0, b"Created /a\nSet, version 1\n")
+
+
+def test_the_session_ends_with_the_command(hosts: str, tmp_path: Path) -> None:
+    done = zoo(hosts, "create", "-e", "/e", "x")
+    assert done.stderr == b"/e is ephemeral and goes now, with this command's session\n"
+    assert wait_until(lambda: zoo(hosts, "ls", "/").stdout == b"[]\n", 10, "it has gone")
