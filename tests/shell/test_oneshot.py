@@ -1,4 +1,4 @@
-"""The program itself, as people and scripts call it."""
+"""The command line as people and scripts call it; in processes of its own where that counts."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
 from tests.interop.harness import wait_until
+from zoo.tools.cli import main
 
 ZOO = [sys.executable, "-m", "zoo"]
 
 
-def zoo(hosts: str, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    env = {**os.environ, "ZOO_SERVER": hosts}
-    return subprocess.run([*ZOO, *arguments], input=stdin, capture_output=True, env=env, timeout=60)
+class Done(NamedTuple):
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def zoo(hosts: str, *arguments: str, stdin: bytes = b"") -> Done:
+    """`zoo ARGUMENTS` within this process."""
+    result = CliRunner().invoke(main, arguments, input=stdin, env={"ZOO_SERVER": hosts})
+    return Done(result.exit_code, result.stdout_bytes, result.stderr_bytes)
 
 
 def test_create_set_get(hosts: str) -> None:
