@@ -39,15 +39,16 @@ unit: setup
 	$(PYTEST) -m "not interop and not slow"
 
 lint: setup
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff format --check src tests bench examples
 
 types: setup
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 
 format: setup
-	$(BIN)/ruff check --fix src tests bench
-	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench examples
+	$(BIN)/ruff format src tests bench examples
 
 # The property tests with new examples, many more of them.
 fuzz: setup

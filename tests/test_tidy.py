@@ -55,7 +55,7 @@ def dotted(path: str) -> str:
 
 SRC = read("src/zoo/**/*.py")
 TESTS = read("tests/**/*.py")
-CODE = SRC | TESTS
+CODE = SRC | TESTS | read("examples/*.py")
 TEXT = CODE | read(
     "tests/**/*.txt", "docs/**/*", "*.md", "*.toml", "Makefile", ".ci/*", ".gitignore", "src/**/*.c"
 )
