@@ -93,11 +93,19 @@ def test_a_new_leader_gives_all_their_whole_time_again() -> None:
 
 def test_what_a_member_hears_reaches_the_leader_while_nothing_is_wrong() -> None:
     stage = Stage().at(3_000)
-    stage.service.heard(SESSION)
+    stage.service.heard(LEADER, SESSION)
     stage.at(TIMEOUT)
     with pytest.raises(Violation, match="after a member heard of it"):
         stage.expire()
     stage = Stage().at(3_000)
-    stage.service.heard(SESSION)
+    stage.service.heard(LEADER, SESSION)
     stage.service.disturbed(3_500_000, 100)
     stage.at(TIMEOUT).expire()
+
+
+def test_what_a_deposed_leader_or_its_follower_hears_reaches_nobody() -> None:
+    stage = Stage().at(3_000)
+    stage.service.heard(OTHER, SESSION)
+    stage.service.heard(None, SESSION)
+    stage.at(TIMEOUT).expire()
+    assert stage.checkers.history.live_sessions() == {}

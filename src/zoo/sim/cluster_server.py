@@ -67,7 +67,8 @@ class DiskView:
 class ServiceWatcher(Protocol):
     """Whoever checks what clients are promised."""
 
-    def heard(self, session_id: int) -> None: ...
+    def heard(self, leader: int | None, session_id: int) -> None:
+        """A member with this leader has heard of a client."""
 
     def leader_heard(self, sid: int, session_id: int) -> None: ...
 
@@ -251,7 +252,7 @@ class ClusterServer(PeerHost, ClientPort):
         self.member.tick()
 
     def heard_from(self, session_id: int) -> None:
-        self.service.heard(session_id)
+        self.service.heard(self.peer.leader_id, session_id)
         if self._leading:
             self.service.leader_heard(self.sid, session_id)
 

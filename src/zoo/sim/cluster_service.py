@@ -25,6 +25,7 @@ from zoo.sim.outcomes import Outcomes
 from zoo.sim.prefixes import Prefix
 from zoo.sim.schedule import Schedule
 from zoo.sim.session_checker import Sessions
+from zoo.sim.syncing import Syncs
 from zoo.sim.watching import Watches
 
 _ROUNDING_MS = 3
@@ -120,6 +121,7 @@ SERVICE = (
     Digests,
     EnsembleSessions,
     Locks,
+    Syncs,
 )
 
 
@@ -132,8 +134,10 @@ class Service:
         self._leader = 0
         self._sessions = [one for one in checkers.all if isinstance(one, EnsembleSessions)]
 
-    def heard(self, session_id: int) -> None:
-        self.checkers.heard(session_id)
+    def heard(self, leader: int | None, session_id: int) -> None:
+        """Who still has a deposed leader, or is one, tells nobody who matters."""
+        if leader == self._leader:
+            self.checkers.heard(session_id)
 
     def leader_heard(self, sid: int, session_id: int) -> None:
         """A leader knows that the session's client lives; one that is deposed does not count."""
