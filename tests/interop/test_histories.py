@@ -184,16 +184,20 @@ def test_what_cannot_be_is_named(name: str) -> None:
     assert check in {sentence.split(":")[0] for sentence in violations(history)}
 
 
-def test_a_deposed_leader_may_answer_a_sync_once_and_is_counted() -> None:
+def test_a_deposed_java_leader_may_answer_a_sync_once_and_is_counted() -> None:
     epoch = 1 << 32
-    newer = put(2, epoch + 1, 2, session=1)
-    stale = got(3, FIRST, session=2, synced=True)
+    newer = put(2, epoch + 1, 2, session=1)._replace(server="java 1")
+    stale = got(3, FIRST, session=2, synced=True)._replace(server="zoo 2")
     assert violations([FIRST, newer, stale]) == []
     assert excused_syncs([FIRST, newer, stale]) == [stale]
     # it has heard of the new epoch: no excuse
     knowing = stale._replace(zxid=epoch + 1)
     assert violations([FIRST, newer, knowing]) != []
     assert excused_syncs([FIRST, newer, knowing]) == []
+    # nor is there one where all servers are ours
+    ours = newer._replace(server="zoo 1")
+    assert violations([FIRST, ours, stale]) != []
+    assert excused_syncs([FIRST, ours, stale]) == []
 
 
 def test_a_java_server_may_answer_a_sync_early() -> None:

@@ -38,6 +38,7 @@ class _Wire:
 
     def __init__(self, learner: Node, leader: Node) -> None:
         self.learner, self.leader = learner, leader
+        self.is_held = False
         assert learner.peer is not None
         assert leader.peer is not None
         self.at_learner = PeerLink(f"server {leader.sid}", learner.peer.dirty)
@@ -46,6 +47,8 @@ class _Wire:
     def move(self) -> bool:
         """Bring what is sent to the other side."""
         moved = False
+        if self.is_held:
+            return moved
         for source, target in (
             (self.at_learner, self.at_leader),
             (self.at_leader, self.at_learner),

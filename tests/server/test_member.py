@@ -88,6 +88,40 @@ def test_a_sync_at_a_follower() -> None:
         assert (reply.err, reply.body) == (0, b"\0\0\0\2/x")
 
 
+def test_a_sync_at_the_leader_is_answered_in_its_place() -> None:
+    """When a quorum follows still, behind what its session wrote before and ahead of what it wrote
+    after.
+    """
+    world = World(3).boot()
+    reader, writer = world.leader.client(), world.learners[0].client()
+    assert [reply.err for reply in writer.ask((Op.create, create(b"/s")))] == [0]
+    replies = reader.ask(
+        (Op.setData, put(b"/s", b"1")),
+        (Op.sync, c.SyncRequest(b"/s")),
+        (Op.getData, read(b"/s")),
+        (Op.setData, put(b"/s", b"2")),
+        (Op.sync, c.SyncRequest(b"/s")),
+    )
+    assert [reply.err for reply in replies] == [0] * 5
+    assert [reply.xid for reply in replies] == [1, 2, 3, 4, 5]
+    assert replies[2].record(Op.getData).data == b"1"
+    assert world.leader.core.outstanding == 0
+
+
+def test_a_leader_whose_followers_are_silent_answers_no_sync() -> None:
+    world = World(3).boot()
+    client = world.leader.client()
+    for wire in world.wires:
+        wire.is_held = True
+    assert client.ask((Op.sync, c.SyncRequest(b"/x")), (Op.getData, read(b"/"))) == []
+    for wire in world.wires:
+        wire.is_held = False
+    world.pump()
+    sync, root = client.replies()
+    assert (sync.err, sync.body) == (0, b"\0\0\0\2/x")
+    assert root.err == 0
+
+
 def test_the_configuration_can_be_read_everywhere() -> None:
     world = World(3).boot()
     for node in world.running:

@@ -22,6 +22,7 @@ from zoo.zab.learner import Learner
 from zoo.zab.learner_log import LearnerLog
 from zoo.zab.packet_runs import committed_proposals
 from zoo.zab.packets import Packet, PacketType, bare
+from zoo.zab.ping_rounds import PingRounds
 from zoo.zab.quorum import Majority
 from zoo.zab.ready import Ready
 from zoo.zab.sync_plan import SyncPlan, plan_sync
@@ -152,6 +153,11 @@ def served_before_the_quorum(patch: Patch) -> None:
             handler.up_to_date()
 
     patch.setattr(Leader, "in_step", eager)
+
+
+def deposed_leaders_answer_syncs(patch: Patch) -> None:
+    """ZooKeeper's leader answers a sync without asking whether it leads still."""
+    patch.setattr(PingRounds, "after_this", lambda self, sid: 0)
 
 
 # --- synchronising

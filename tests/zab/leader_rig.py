@@ -308,6 +308,7 @@ class Rig:
         assert self.leader.phase is Phase.BROADCAST
         for learner in self.learners.values():
             learner.drains()
+            learner.acks(self.leader.epoch << 32)  # of UPTODATE
         return self
 
     def write(self, *payloads: bytes) -> int:

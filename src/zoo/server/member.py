@@ -30,7 +30,7 @@ from zoo.server.four_letter_words import READ_ONLY_MODE
 from zoo.server.learning import Forwarding, apply
 from zoo.server.plain_delivery import deliver_plain
 from zoo.server.view import EnsembleFacts, LeaderFacts
-from zoo.server.writing import Deciding, NotServing, ReadOnly, Writing
+from zoo.server.writing import DecidingByQuorum, NotServing, ReadOnly, Writing
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
 from zoo.zab.log_queue import LogQueue
@@ -282,7 +282,7 @@ class Member:
         self._leader = leader
         self._led_since_ms = core.now_ms
         self._sizes = _NO_SIZES
-        self._admit(Deciding(core), leader)
+        self._admit(DecidingByQuorum(core, leader), leader)
         core.prep.leader = leader
         core.prep.policy = Policy(
             core.config.reconfig_enabled,

@@ -16,14 +16,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from zoo.errors import Code, KeeperError
 from zoo.jute.operations import CLIENT_WRITES, Op
 from zoo.pipeline.plain_writes import Take
+from zoo.pipeline.proposal import Proposal
+from zoo.pipeline.replies import reply_frame
 from zoo.server.local_sessions import needs_global
 from zoo.session.tracker import Session
+from zoo.zab.replica import Leading
 
 if TYPE_CHECKING:
     from zoo.server.connection import ClientConnection
     from zoo.server.core import ServerCore
 
 log = logging.getLogger(__name__)
+
+_SYNC = int(Op.sync)
+_WITH_SYNC = CLIENT_WRITES | {_SYNC}
 
 
 class Writing(Protocol):
@@ -67,10 +73,13 @@ class Deciding:
     """Writes are prepared here: standalone and leader."""
 
     decides = True
-    takes = CLIENT_WRITES
 
     def __init__(self, core: ServerCore) -> None:
         self._core = core
+
+    @property
+    def takes(self) -> frozenset[int]:
+        return CLIENT_WRITES
 
     @property
     def plain_writes(self) -> Mapping[int, Take]:
@@ -125,13 +134,56 @@ class Deciding:
         """What it has asked for still commits."""
 
 
+class DecidingByQuorum(Deciding):
+    """The leader of others. It may have been replaced and not know it yet, so it answers a sync
+    only when they are heard to follow it still.
+    """
+
+    def __init__(self, core: ServerCore, leader: Leading) -> None:
+        super().__init__(core)
+        self._leader = leader
+
+    @property
+    def takes(self) -> frozenset[int]:
+        return CLIENT_WRITES if self._leader.is_alone else _WITH_SYNC
+
+    def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
+        if op != _SYNC:
+            return super().prepare(connection, xid, op, payload)
+        body = self._core.reads.sync(connection, payload)
+        waiting = WaitingSync(self._core, connection, xid, body)
+        self._leader.sync(waiting)
+        return waiting
+
+
+class WaitingSync(Proposal):
+    """A sync in the queue of a leader's own client, and who gets the answer."""
+
+    __slots__ = ("_connection", "_core", "_xid")
+    sid = -1
+
+    def __init__(
+        self, core: ServerCore, connection: ClientConnection, xid: int, body: bytes
+    ) -> None:
+        self.reply = body
+        self._core = core
+        self._connection = connection
+        self._xid = xid
+
+    def send(self, data: bytes) -> None:
+        """All that was proposed before is committed, and this server leads."""
+        self.zxid = self._core.tree.last_zxid
+        self.reply = reply_frame(self._xid, self.zxid, 0, self.reply)
+        self._connection.finish(self)
+
+
 class ReadOnly:
     """No part in the ensemble, but reads are served to clients that accept it: what is shown may be
     outdated, and nothing can be changed. Their sessions are local, and end with this.
     """
 
     decides = False
-    takes = CLIENT_WRITES | {int(Op.sync)}
+    takes = _WITH_SYNC
     plain_writes: Mapping[int, Take] = MappingProxyType({})
 
     def __init__(self, core: ServerCore) -> None:

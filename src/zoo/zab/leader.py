@@ -95,6 +95,10 @@ class Leader:
         return self.broadcast.proposed
 
     @property
+    def round(self) -> int:
+        return self.broadcast.round
+
+    @property
     def announced(self) -> bytes:
         """The configuration that NEWLEADER carries: what a quorum is about to agree to, and then
         what holds. A change under way behind it says so itself, as a proposal.
@@ -250,6 +254,7 @@ class Leader:
             self.broadcast.acknowledged(handler.sid, handler.acked)
         if self.phase is Phase.BROADCAST:
             handler.up_to_date()
+            self.broadcast.joined(handler)
         elif is_voter:
             self._has_history(handler.sid)
 
@@ -313,6 +318,9 @@ class Leader:
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:
         if not handler.is_observer:
             self.broadcast.acknowledged(handler.sid, zxid)
+
+    def ping_answered(self, handler: LearnerHandler) -> None:
+        self.broadcast.ping_answered(handler)
 
     def revalidate(self, handler: LearnerHandler, session_id: int, timeout: int) -> None:
         valid = self.context.replica.revalidate(handler, session_id, timeout)

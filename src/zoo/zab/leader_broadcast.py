@@ -11,6 +11,10 @@ is proposed behind it; what stands before it needs the old alone, as ever. Its c
 everybody to go by it, and who leads on: this server, if it votes there at the same address, else
 the follower that has most. In that case nothing is committed here any more.
 
+A sync is answered behind the commit of all that was proposed when it was asked for, ahead of any
+later one (a learner's client may have written behind it), and only when a quorum is known to have
+followed since then: it has answered a PING (zoo.zab.ping_rounds), or acknowledged something later.
+
 An acknowledgement counts while its link lasts. A follower that comes back is cut back to what is
 committed and gets the rest anew, so what it said before may not be true any more.
 """
@@ -20,12 +24,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from zoo.zab.configurations import Configuration, quorum_address
 from zoo.zab.context import Context
 from zoo.zab.packet_runs import commits, proposals
 from zoo.zab.packets import PacketType, bare, with_data
+from zoo.zab.ping_rounds import Pinged, PingRounds
 from zoo.zab.quorum import QuorumVerifier
 from zoo.zxid import MAX_COUNTER
 
@@ -38,13 +43,27 @@ _DESIGNATED = Struct(">q")
 _NO_ZXID = -1
 
 
-class Receiver(Protocol):
-    """A learner as broadcast sees it."""
+class Asker(Protocol):
+    """Who wants an answer: a learner, or (-1) this server for a client of its own."""
 
     sid: int
-    is_observer: bool
 
     def send(self, data: bytes) -> None: ...
+
+
+class Receiver(Asker, Pinged, Protocol):
+    """A learner as broadcast sees it."""
+
+    is_observer: bool
+
+
+class _Answer(NamedTuple):
+    """It leaves when `zxid` is committed and the round of PINGs is confirmed."""
+
+    zxid: int
+    round: int
+    asker: Asker
+    data: bytes
 
 
 class _Change(NamedTuple):
@@ -79,7 +98,9 @@ class Broadcast:
         self._log = context.log
         self._history = context.history
         self._acked: dict[int, int] = {}
-        self._answers: deque[tuple[int, Receiver, bytes]] = deque()
+        self._reached = 0  # what a quorum has acknowledged, committed or about to be
+        self._answers: deque[_Answer] = deque()
+        self._rounds = PingRounds(context, lambda: (*self.followers, *self.observers))
 
     # --- learners
 
@@ -145,9 +166,16 @@ class Broadcast:
         self._change = _Change(self._history.last_zxid, zxid, entry, configuration, old)
         self.propose(zxid, entry)
 
-    def sync(self, learner: Receiver) -> None:
-        """Send SYNC to the learner once all that is proposed by now is committed."""
-        self._answer(learner, bare(PacketType.SYNC, 0))
+    @property
+    def is_alone(self) -> bool:
+        """This server is a quorum by itself."""
+        return self._context.quorum.contains_quorum([self._context.my_id])
+
+    def sync(self, asker: Asker) -> None:
+        """Send SYNC once all that is proposed by now is committed, and a quorum was heard to follow
+        after this.
+        """
+        self._answer(asker, bare(PacketType.SYNC, 0), self._rounds.after_this(asker.sid))
 
     def answer_revalidation(self, learner: Receiver, session_id: int, valid: bool) -> None:
         """Tell the learner whether a session lives, likewise behind all that is proposed by now: a
@@ -155,6 +183,21 @@ class Broadcast:
         """
         data = _VALIDITY.pack(session_id, valid)
         self._answer(learner, with_data(PacketType.REVALIDATE, _NO_ZXID, data))
+
+    # --- PINGs
+
+    @property
+    def round(self) -> int:
+        """To which a PING belongs that is sent now."""
+        return self._rounds.number
+
+    def ping_answered(self, learner: Receiver) -> None:
+        if self._rounds.answered(learner):
+            self._release()
+
+    def joined(self, learner: Receiver) -> None:
+        """The learner is in step."""
+        self._rounds.joined(learner)
 
     # --- commits
 
@@ -176,12 +219,13 @@ class Broadcast:
         """Server `sid` has everything up to `zxid` on its disk."""
         self._acked[sid] = zxid
         if self.is_open and zxid > self._history.committed:
-            reached = self._context.quorum.quorum_zxid(self._acked)
+            reached = self._reached = self._context.quorum.quorum_zxid(self._acked)
             change = self._change
             if change is not None:
                 before = min(change.old.quorum_zxid(self._acked), change.preceding)
                 if reached >= change.zxid:
                     self._commit_run(before)
+                    self._release()
                     self._activate(change)
                     self.acknowledged(sid, zxid)  # what follows needs the new quorum alone
                     return
@@ -216,9 +260,10 @@ class Broadcast:
 
     def _commit_run(self, reached: int) -> None:
         if reached > self._history.committed:
+            self._release()
             answers = self._answers
-            while answers and answers[0][0] < reached:  # nothing later may be ahead of them
-                self._commit_to(answers[0][0])
+            while answers and answers[0].zxid < reached:  # nothing later may be ahead of them
+                self._commit_to(answers[0].zxid)
             self._commit_to(reached)
 
     def _commit_to(self, zxid: int) -> None:
@@ -235,10 +280,18 @@ class Broadcast:
     def _committed(self, zxid: int) -> None:
         self._history.commit_to(zxid)
         self._context.replica.commit_to(zxid)
-        answers = self._answers
-        while answers and answers[0][0] <= zxid:
-            _, learner, data = answers.popleft()
-            learner.send(data)
+        self._release()
+
+    def _release(self) -> None:
+        """Send the answers that need not wait any more, in their order."""
+        answers, committed = self._answers, self._history.committed
+        while answers and self._is_due(answers[0], committed):
+            answer = answers.popleft()
+            answer.asker.send(answer.data)
+
+    def _is_due(self, answer: _Answer, committed: int) -> bool:
+        followed = answer.round <= self._rounds.confirmed or answer.zxid < self._reached
+        return answer.zxid <= committed and followed
 
     # --- inside
 
@@ -248,11 +301,9 @@ class Broadcast:
         assert first >> 32 == last >> 32, f"a run from 0x{first:x} to 0x{last:x} leaves its epoch"
         assert last & MAX_COUNTER != MAX_COUNTER, f"0x{last:x} must not be handed out"
 
-    def _answer(self, learner: Any, data: bytes) -> None:
-        if self._history.committed == self._history.last_zxid:
-            learner.send(data)
-        else:
-            self._answers.append((self.proposed, learner, data))
+    def _answer(self, asker: Asker, data: bytes, after_round: int = 0) -> None:
+        self._answers.append(_Answer(self._history.last_zxid, after_round, asker, data))
+        self._release()
 
     @staticmethod
     def _send(learners: Sequence[Receiver], data: bytes) -> None:

@@ -14,6 +14,7 @@ learner has acknowledged NEWLEADER and the leader is established.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from struct import Struct, iter_unpack
@@ -116,6 +117,11 @@ class LearnerMaster(Protocol):
     @property
     def proposed(self) -> int: ...
 
+    @property
+    def round(self) -> int:
+        """To which a PING belongs that is sent now (zoo.zab.ping_rounds)."""
+        ...
+
     def introduced(self, handler: LearnerHandler, accepted: int) -> None: ...
 
     def promised(self, handler: LearnerHandler, current: int) -> None: ...
@@ -129,6 +135,8 @@ class LearnerMaster(Protocol):
     def in_step(self, handler: LearnerHandler) -> None: ...
 
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None: ...
+
+    def ping_answered(self, handler: LearnerHandler) -> None: ...
 
     def revalidate(self, handler: LearnerHandler, session_id: int, timeout: int) -> None: ...
 
@@ -150,6 +158,9 @@ class LearnerHandler:
         self.last_zxid = -1
         self.acked = 0
         self.heard_ms = master.context.now_ms
+        self.answered_round = 0
+        self._pings: deque[int] = deque()  # the rounds of those that are not answered
+        self._has_begun = False  # it has acknowledged UPTODATE, and answers PINGs from then on
         self._cuts_exactly = False
         self.has_snapshot = False
         """A snapshot is being sent to it."""
@@ -192,7 +203,7 @@ class LearnerHandler:
         self.heard_ms = self._context.now_ms
         pos = 0
         try:
-            if self.phase is HandlerPhase.BROADCAST:
+            if self._has_begun and self.phase is HandlerPhase.BROADCAST:
                 pos, zxid = leading_acks(data)
                 if pos:
                     self._acknowledged(zxid)
@@ -364,6 +375,8 @@ class LearnerHandler:
     # --- broadcast
 
     def _ack(self, packet: Packet) -> None:
+        if packet.zxid == self.master.epoch << 32:
+            self._has_begun = True
         self._acknowledged(packet.zxid)
 
     def _acknowledged(self, zxid: int) -> None:
@@ -382,6 +395,9 @@ class LearnerHandler:
             touch = self.master.service.touch
             for session_id, timeout in iter_unpack(_TOUCH, data):
                 touch(session_id, timeout)
+        if self._has_begun and self._pings:
+            self.answered_round = self._pings.popleft()
+            self.master.ping_answered(self)
 
     def _revalidate(self, packet: Packet) -> None:
         if packet.data is None or len(packet.data) < _SESSION.size:
@@ -404,9 +420,15 @@ class LearnerHandler:
 
     # --- time
 
+    @property
+    def owes_answer(self) -> bool:
+        return bool(self._pings)
+
     def ping(self) -> None:
-        """Half a tick has passed."""
+        """Half a tick has passed, or it is to say that it follows."""
         if HandlerPhase.SYNC <= self.phase <= HandlerPhase.BROADCAST:
+            if self.phase is HandlerPhase.BROADCAST:
+                self._pings.append(self.master.round)
             self.send(bare(PacketType.PING, self.master.proposed))
 
     def complaint(self) -> str | None:

@@ -137,6 +137,10 @@ class ObserverMaster:
         return self.context.history.committed
 
     @property
+    def round(self) -> int:
+        return 0
+
+    @property
     def announced(self) -> bytes:
         return self.context.configurations.committed.text
 
@@ -170,6 +174,9 @@ class ObserverMaster:
 
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:
         """Nobody waits for an observer's disk."""
+
+    def ping_answered(self, handler: LearnerHandler) -> None:
+        """Nor is it asked whether it follows."""
 
     def revalidate(self, handler: LearnerHandler, session_id: int, timeout: int) -> None:
         self._relay.relay_revalidation(handler, session_id, timeout)

@@ -91,8 +91,17 @@ class Leading(Protocol):
         self, zxid: int, entry: bytes, configuration: Configuration
     ) -> None: ...
 
-    def sync(self, learner: Any) -> None:
-        """Send SYNC to the learner once all that is proposed by now is committed."""
+    @property
+    def is_alone(self) -> bool:
+        """Needs no other server to decide."""
+        ...
+
+    def sync(self, asker: Any) -> None:
+        """Send SYNC to the learner, or to who stands in for a client of ours (`sid` -1), once all
+        that is proposed by now is committed and this server is known to lead still. An answer is
+        ahead of the commits of what is proposed later; it comes at once only to who is alone or
+        asks with a quorum.
+        """
         ...
 
     def answer_revalidation(self, learner: Any, session_id: int, valid: bool) -> None: ...
