@@ -114,5 +114,5 @@ def test_sessions_that_the_leader_does_not_hear_of_are_seen(
 def test_a_sync_that_is_lost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     from zoo.zab.leader_broadcast import Broadcast
 
-    monkeypatch.setattr(Broadcast, "_answer", lambda self, learner, data: None)
+    monkeypatch.setattr(Broadcast, "_answer", lambda self, asker, data, after_round=0: None)
     assert verdict(CALM, range(12, 40)).startswith("Liveness")
