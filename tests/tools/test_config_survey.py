@@ -61,6 +61,7 @@ def test_addresses_for_clients() -> None:
 
 def test_who_leads() -> None:
     assert leader_of({1: answer(1), 2: answer(1, "leader")}) == 2
+    assert leader_of({1: answer(9, "leader"), 2: answer(1, "leader")}) == 1
     assert leader_of({1: answer(1)}) is None
 
 

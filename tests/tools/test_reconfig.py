@@ -67,7 +67,9 @@ def test_changes_and_how_they_end(member: Server) -> None:
     result = run(member, "--remove", "9", "--from-version", old)
     assert (result.exit_code, "holds, not" in result.stderr) == (3, True)
     result = run(member, "--remove", "9")
-    assert (result.exit_code, result.stdout.splitlines()[-1].split()[0]) == (0, "1"), result.output
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "to be stopped: 9"), (
+        result.output
+    )
     result = run(member, "--remove", "9")
     assert (result.exit_code, result.stdout.splitlines()[-1][:13]) == (0, "nothing to do")
 

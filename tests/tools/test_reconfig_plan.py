@@ -71,6 +71,14 @@ def test_a_joiner_that_does_not_run_is_a_danger_one_that_starts_is_not() -> None
     assert [finding.level for finding in told] == [Level.NOTE, Level.NOTE]
 
 
+@pytest.mark.parametrize("state", ["leader", "standalone"])
+def test_a_newcomer_that_serves_without_us(state: str) -> None:
+    stranger = Answer(state, Server("x"), 0x100000001)
+    told = found(Wish(f"{FOUR},{FIVE}", "3"), {**ALL_UP, 2: DOWN, 4: stranger, 5: UP})
+    assert told[0][1].startswith("no quorum of the new configuration")
+    assert told[1][1].startswith(f"server 4 serves without this ensemble ({state})")
+
+
 def test_quorums_that_are_not_in_step() -> None:
     told = found(Wish(leaving="2"), {1: LEADS, 2: UP, 3: DOWN})
     assert told[0][0] == "danger"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from zoo.client.hosts import Server
@@ -20,7 +20,9 @@ NO_ANSWER = "no answer"
 NOT_SERVING = "not serving"
 SILENT = "does not say"
 UNKNOWN = "unknown address"
-MODES = ("leader", "follower", "observer", "standalone", "read-only")
+LEADER = "leader"
+STANDALONE = "standalone"
+MODES = (LEADER, "follower", "observer", STANDALONE, "read-only")
 _ANSWER_SECONDS = 2.0
 _ANY_ADDRESS = ("0.0.0.0", "::", "0:0:0:0:0:0:0:0")
 
@@ -38,7 +40,7 @@ class Answer:
 
     @property
     def is_in_step(self) -> bool:
-        return self.state in ("leader", "follower", "observer")
+        return self.state in (LEADER, "follower", "observer")
 
     def behind(self, leader: Answer | None) -> int | None:
         """How many transactions it lacks of what the leader has; None where nobody can tell."""
@@ -57,8 +59,10 @@ def client_address(server: QuorumServer) -> Server | None:
     return Server(server.addresses[0].host if host in _ANY_ADDRESS else host, port)
 
 
-def leader_of(answers: dict[int, Answer]) -> int | None:
-    return next((sid for sid, answer in answers.items() if answer.state == "leader"), None)
+def leader_of(answers: Mapping[int, Answer]) -> int | None:
+    """Who leads; one that was cut off and does not know of its successor is behind it."""
+    leaders = [(answer.zxid or 0, sid) for sid, answer in answers.items() if answer.state == LEADER]
+    return max(leaders)[1] if leaders else None
 
 
 async def survey(ensemble: Ensemble, known: Iterable[Server] = ()) -> dict[int, Answer]:

@@ -150,12 +150,14 @@ async def _reconfig(wish: Wish, manner: Manner) -> int:
             return _end(manner, EXIT_UNKNOWN, "unknown", str(problem), details)
         except Lagging as problem:
             return _end(manner, EXIT_LAGGING, "lagging", str(problem), details)
-    from zoo.tools.config_show import as_json, table
+    from zoo.tools.config_show import as_json, numbers, table
 
     if not manner.json:
         click.echo("")
         for line in table(changed, answers):
             click.echo(line)
+        if plan.leavers:
+            click.echo(f"to be stopped: {numbers(plan.leavers)}")
     return _end(manner, 0, "done", "", {**details, "now": as_json(changed, answers)})
 
 

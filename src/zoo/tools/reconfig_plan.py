@@ -17,7 +17,16 @@ from zoo.errors import Code, KeeperError
 from zoo.jute.client_records import ReconfigRequest
 from zoo.pipeline.reconfig import Policy, requested
 from zoo.tools.config_show import now, numbers
-from zoo.tools.config_survey import NO_ANSWER, NOT_SERVING, SILENT, UNKNOWN, Answer, leader_of
+from zoo.tools.config_survey import (
+    LEADER,
+    NO_ANSWER,
+    NOT_SERVING,
+    SILENT,
+    STANDALONE,
+    UNKNOWN,
+    Answer,
+    leader_of,
+)
 from zoo.zab.quorum import quorum_of
 
 _ANYTHING = Policy(True, False, True)
@@ -141,7 +150,8 @@ def _refusals(codes: Iterable[Code]) -> Iterable[Finding]:
 
 
 def _quorums(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
-    in_step = {sid for sid, answer in answers.items() if answer.is_in_step}
+    strangers = _strangers(plan, answers)
+    in_step = {sid for sid, a in answers.items() if a.is_in_step and sid not in strangers}
     # Newcomers that run are waited for before anything is sent.
     coming = {s for s, a in answers.items() if a.state == NOT_SERVING} - plan.old.servers.keys()
     possibly = in_step | {sid for sid, a in answers.items() if a.state in (SILENT, UNKNOWN)}
@@ -163,9 +173,23 @@ def _quorums(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
             yield Finding(Level.NOTE, text)
 
 
+def _strangers(plan: Plan, answers: Mapping[int, Answer]) -> list[int]:
+    """Newcomers that serve without us."""
+    return [
+        sid
+        for sid in plan.new.servers.keys() - plan.old.servers.keys()
+        if answers[sid].state in (LEADER, STANDALONE, "read-only")
+    ]
+
+
 def _joiners(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
+    strangers = _strangers(plan, answers)
     for sid in plan.joiners:
         answer = answers[sid]
+        if sid in strangers:
+            text = f"server {sid} serves without this ensemble ({answer.state}), on data of its own"
+            yield Finding(Level.DANGER, f"{text}: start it with the present members in its zoo.cfg")
+            continue
         if answer.is_in_step:
             continue
         if answer.state == UNKNOWN:
@@ -198,7 +222,7 @@ def _voters(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
             f"{len(new)} voters bear the loss of {(len(new) - 1) // 2}, no more than"
             f" {len(new) - 1} do: better add one, or let one observe",
         )
-    leader = leader_of(dict(answers))
+    leader = leader_of(answers)
     if leader is not None and leader not in new:
         yield Finding(
             Level.NOTE,

@@ -85,7 +85,7 @@ async def _general_refusals(client: AsyncClient[bytes]) -> tuple[Code, ...]:
 
 
 async def _loopback(ensemble: Ensemble) -> dict[str, bool | None]:
-    """Of each host that the members give: does it mean the machine that asks?"""
+    """Of each host that the members give: does it mean whatever machine looks it up?"""
     hosts = {a.host: None for server in ensemble.servers.values() for a in server.addresses}
     loop = asyncio.get_running_loop()
 
@@ -94,7 +94,8 @@ async def _loopback(ensemble: Ensemble) -> dict[str, bool | None]:
             found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         except OSError:
             return None
-        return all(ip_address(str(at[0]).partition("%")[0]).is_loopback for *_, at in found)
+        addresses = [ip_address(str(at[0]).partition("%")[0]) for *_, at in found]
+        return all(address.is_loopback or address.is_unspecified for address in addresses)
 
     return dict(zip(hosts, await asyncio.gather(*map(is_loopback, hosts))))
 
