@@ -10,7 +10,7 @@ from zoo.recipes.rwlock import RWLock, last_writer_ahead
 
 
 def test_whom_a_reader_waits_for() -> None:
-    line = [Contender(kind, kind, n) for n, kind in enumerate(("READ", "WRIT", "READ", "READ"))]
+    line = [Contender(n, kind, kind) for n, kind in enumerate(("READ", "WRIT", "READ", "READ"))]
     assert [last_writer_ahead(line, n) for n in range(4)] == [None, None, line[1], line[1]]
 
 

@@ -20,7 +20,6 @@ The znodes are named as Curator names them (`_c_<id>-lock-0000000001`), and cont
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -38,15 +37,15 @@ from zoo.client.states import State
 from zoo.client.transaction import Transaction
 from zoo.recipes.waiting import Wake, in_background
 
-_CONTENDER = re.compile(r"(?:.*?(?:-|__))??([a-z]+?)(?:-|__)(-?\d{10,})\Z", re.IGNORECASE)
+_WRAP = 1 << 32
 
 
 class Contender(NamedTuple):
     """A child that takes part. `kind` is the word before the number: lock, READ, WRIT, latch."""
 
+    number: int
     name: str
     kind: str
-    number: int
 
 
 def contenders(names: Iterable[str], kinds: Iterable[str]) -> list[Contender]:
@@ -54,19 +53,26 @@ def contenders(names: Iterable[str], kinds: Iterable[str]) -> list[Contender]:
 
     The numbers are signed 32 bits that wrap around; no two that meet are 2^31 apart.
     """
-    wanted = set(kinds)
-    found = []
-    for name in names:
-        match = _CONTENDER.match(name)
-        if match is not None and match[1] in wanted:
-            found.append(Contender(name, match[1], int(match[2]) & 0xFFFFFFFF))
-    if found:
-        low, high = min(c.number for c in found), max(c.number for c in found)
-        if high - low > 1 << 31:
-            found = [
-                c._replace(number=c.number + (1 << 32)) if c.number < 1 << 31 else c for c in found
-            ]
-    return sorted(found, key=lambda c: (c.number, c.name))
+    wanted = frozenset(kinds)
+    found = sorted(each for name in names if (each := _contender(name, wanted)) is not None)
+    if found and found[-1].number - found[0].number > _WRAP // 2:
+        early = (c._replace(number=c.number + _WRAP) for c in found if c.number < _WRAP // 2)
+        found = sorted((*early, *(c for c in found if c.number >= _WRAP // 2)))
+    return found
+
+
+def _contender(name: str, wanted: frozenset[str]) -> Contender | None:
+    """Of `...-lock-0000000001`, `...__lock__0000000001`, `...lock--2147483648`. By hand: a thousand
+    in line are a thousand names for each whose turn comes."""
+    stem = name.rstrip("0123456789")
+    number = name[len(stem) :]
+    if len(number) < 10:
+        return None
+    if stem.endswith(("--", "__-")):
+        stem, number = stem[:-1], f"-{number}"
+    stem = stem[:-2] if stem.endswith("__") else stem[:-1] if stem.endswith("-") else ""
+    kind = stem.rpartition("-")[2].rpartition("__")[2]
+    return Contender(int(number) % _WRAP, name, kind) if kind in wanted else None
 
 
 class Place:
