@@ -175,17 +175,37 @@ Blocker = Callable[[list[Contender], int], Contender | None]
 """Of all contenders and our index among them: whom we wait for, the nearest; None: our turn."""
 
 
+async def _names(zk: AsyncClient[Any], parent: str) -> list[str]:
+    try:
+        return await zk.children(parent)
+    except NoNodeError:
+        return []
+
+
+async def _names_if_possible(zk: AsyncClient[Any], parent: str) -> list[str]:
+    try:
+        return await _names(zk, parent)
+    except ClientError:
+        return []  # they are asked for again
+
+
 async def wait_for_turn(
-    zk: AsyncClient[Any], place: Place, kinds: Iterable[str], blocker: Blocker
+    zk: AsyncClient[Any],
+    place: Place,
+    kinds: Iterable[str],
+    blocker: Blocker,
+    names: list[str] | None = None,
 ) -> None:
-    """Until nobody is in the way. Raises SessionExpiredError when the place is gone."""
+    """Until nobody is in the way; `names` are who is there, when that was asked already.
+
+    Raises SessionExpiredError when the place is gone.
+    """
     parent = place.path.rpartition("/")[0]
     wanted = tuple(kinds)
     while True:
-        try:
-            line = contenders(await zk.children(parent), wanted)
-        except NoNodeError:
-            line = []
+        if names is None or place.name not in names:
+            names = await _names(zk, parent)
+        line, names = contenders(names, wanted), None
         mine = next((n for n, each in enumerate(line) if each.name == place.name), None)
         if mine is None:
             raise SessionExpiredError(
@@ -221,10 +241,13 @@ async def stand_in_line(
     when no server answers for as long as the client's operation_timeout.
     """
     place: Place | None = None
+    # Asked right behind the create, which is sent when take_place first waits: one round trip for
+    # both, and a session's requests are answered in order.
+    listing = asyncio.ensure_future(_names_if_possible(zk, parent))
     try:
         async with asyncio.timeout(timeout):
             place = await take_place(zk, parent, stem, data)
-            await wait_for_turn(zk, place, kinds, blocker)
+            await wait_for_turn(zk, place, kinds, blocker, await listing)
             return place
     except TimeoutError as error:
         if place is not None:
@@ -238,6 +261,8 @@ async def stand_in_line(
         if place is not None:
             place.leave_in_background()
         raise
+    finally:
+        listing.cancel()
 
 
 def right_ahead(line: list[Contender], mine: int) -> Contender | None:
