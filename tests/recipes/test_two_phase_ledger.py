@@ -5,6 +5,7 @@ import asyncio
 from tests.client.live import run
 from zoo.client.async_client import connect
 from zoo.recipes.two_phase_ledger import Ledger, Record
+from zoo.recipes.waiting import Wake
 
 
 def test_only_one_decision_is_ever_written(hosts: str) -> None:
@@ -15,7 +16,7 @@ def test_only_one_decision_is_ever_written(hosts: str) -> None:
             assert await ledger.abort("x", "why") is None
             await ledger.begin("x", "c", {"a": b"1", "b": b"2"}, 5.0)
             await ledger.begin("x", "c", {"a": b"1", "b": b"2"}, 5.0)
-            changed = asyncio.Event()
+            changed = Wake()
             record = await ledger.read("x", changed)
             assert record == Record("c", ["a", "b"], 5.0)
             await ledger.commit("x", record)

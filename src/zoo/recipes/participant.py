@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError
 from zoo.recipes.two_phase_ledger import Ledger, Record
+from zoo.recipes.waiting import Wake
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
@@ -92,7 +93,7 @@ class Participant:
                 # A former self may have seen more than the server that we are connected to now.
                 await self._ledger.catch_up()
                 while True:
-                    changed = asyncio.Event()
+                    changed = Wake()
                     for txid in await self._ledger.to_do(self.name, changed):
                         self._deal_with(txid)
                     await changed.wait()
@@ -146,7 +147,7 @@ class Participant:
     async def _decision(self, txid: str) -> Record | None:
         """The coordinator's, or ours when none comes in time."""
         while True:
-            changed = asyncio.Event()
+            changed = Wake()
             record = await self._ledger.read(txid, changed)
             if record is None or not record.is_open:
                 return record

@@ -30,14 +30,15 @@ from zoo.client.converters import JSON
 from zoo.client.errors import BadVersionError, ClientError, NodeExistsError, NoNodeError
 from zoo.client.results import Node
 from zoo.client.transaction import Get, Transaction
-from zoo.client.watches import Event
 from zoo.recipes.election import Election
 from zoo.recipes.group import Group
 from zoo.recipes.places import Place
 from zoo.recipes.ring import HashRing
+from zoo.recipes.waiting import Wake
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
+_LONGEST_SESSION = 60.0
 
 
 class Partition(NamedTuple):
@@ -66,12 +67,6 @@ Work = Callable[[Partition], Awaitable[None]]
 
 def _owners(plan: Node[Any]) -> dict[str, str]:
     return dict(plan.data["owners"]) if plan.data else {}
-
-
-def _change() -> tuple[asyncio.Event, Callable[[Event], None]]:
-    """An event, and the watch that sets it."""
-    changed = asyncio.Event()
-    return changed, lambda _: changed.set()
 
 
 class Partitioner:
@@ -158,7 +153,7 @@ class Partitioner:
 
     async def _join(self) -> None:
         """Our name may be taken, by a former self until its session has expired."""
-        await self._group.join()
+        await self._group.join(_LONGEST_SESSION)
         await asyncio.Event().wait()
 
     # --- how it shall be
@@ -166,8 +161,8 @@ class Partitioner:
     async def _plan(self) -> None:
         await self._zk.ensure_path(self._members_path)
         while True:
-            changed, wake = _change()
-            names, stat = await self._zk.children_stat(self._members_path, watch=wake)
+            changed = Wake()
+            names, stat = await self._zk.children_stat(self._members_path, watch=changed)
             if names and names[0] == self.name:
                 ring = HashRing(await self._weights(names))
                 while not await self._assign(ring, stat.pzxid):
@@ -204,8 +199,8 @@ class Partitioner:
 
     async def _follow(self) -> None:
         while True:
-            changed, wake = _change()
-            node = await self._zk.get(await self._plan_exists(), watch=wake)
+            changed = Wake()
+            node = await self._zk.get(await self._plan_exists(), watch=changed)
             owners = _owners(node)
             self._wanted = {each for each in self.partitions if owners.get(each) == self.name}
             self._hold_what_is_wanted()

@@ -29,10 +29,10 @@ from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
 from zoo.client.results import Node
 from zoo.client.states import State
 from zoo.client.transaction import Get
-from zoo.client.watches import Event
 from zoo.recipes.balancing import Balancer, RoundRobin
 from zoo.recipes.cache import TreeCache
 from zoo.recipes.instances import Health, Instance
+from zoo.recipes.waiting import Wake
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
@@ -144,7 +144,7 @@ class Registration:
         if changes.keys() & {"service", "id"}:
             raise ValueError("another service or id is another registration")
         self.instance = replace(self.instance, **changes)
-        await self._zk.retrying(self._ensure)
+        self._zk._forget(self.path, await self._zk.retrying(self._ensure))
 
     async def set_health(self, health: Health) -> None:
         """DRAINING before a planned stop: no new requests come, those under way are finished."""
@@ -182,7 +182,7 @@ class Registration:
         if check is not None:
             self._tasks.append(asyncio.create_task(self._keep_checking(check, every)))
 
-    async def _keep(self, changed: asyncio.Event) -> None:
+    async def _keep(self, changed: Wake) -> None:
         while not self._zk.state.is_final:
             await changed.wait()
             try:
@@ -191,18 +191,14 @@ class Registration:
                 _LOG.warning("%s cannot be registered yet: %s", self.path, error)
                 await asyncio.sleep(_PAUSE)
 
-    async def _ensure(self) -> asyncio.Event:
-        """The znode is ours and up to date; the event is set when that may have changed."""
+    async def _ensure(self) -> Wake:
+        """The znode is ours and up to date; told when that may have changed."""
         async with self._one_at_a_time:
             while True:
-                changed = asyncio.Event()
-
-                def wake(_: Event, changed: asyncio.Event = changed) -> None:
-                    changed.set()
-
+                changed = Wake()
                 wanted = self.instance.to_bytes()
                 try:
-                    node = await self._zk.get(self.path, watch=wake)
+                    node = await self._zk.get(self.path, watch=changed)
                     if node.stat.ephemeral_owner != self._zk.session_id:
                         await self._replace(node)
                     elif node.data != wanted:

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError
 from zoo.recipes.two_phase_ledger import Ledger, Record
+from zoo.recipes.waiting import Wake
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -106,7 +107,7 @@ class Coordinator:
         end: float | None = None
         missing: list[str] | None = None
         while True:
-            changed = asyncio.Event()
+            changed = Wake()
             record = await self._ledger.read(txid, changed)
             if record is None or not record.is_open:
                 return _decision(txid, record)

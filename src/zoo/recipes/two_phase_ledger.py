@@ -6,7 +6,6 @@ compares a version, so whoever lost the connection meanwhile does it again.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -21,8 +20,8 @@ from zoo.client.errors import (
     NotEmptyError,
     TransactionFailedError,
 )
-from zoo.client.watches import Event
 from zoo.errors import Code
+from zoo.recipes.waiting import Wake
 
 OPEN, COMMITTED, ABORTED = "open", "committed", "aborted"
 YES = b"yes"
@@ -111,10 +110,10 @@ class Ledger:
             transaction.create(f"{self.inbox(party)}/{txid}", part)
         await transaction.commit()
 
-    async def read(self, txid: str, changed: asyncio.Event | None = None) -> Record | None:
+    async def read(self, txid: str, changed: Wake | None = None) -> Record | None:
         """None: unknown. `changed` is set when what was read is so no more."""
         try:
-            node = await self._zk.get(self._transaction(txid), watch=_waker(changed))
+            node = await self._zk.get(self._transaction(txid), watch=changed)
         except NoNodeError:
             return None
         return Record.from_bytes(node.data, node.version)
@@ -126,9 +125,9 @@ class Ledger:
         except (BadVersionError, NoNodeError):
             return  # said before, or too late: the record tells
 
-    async def voted(self, txid: str, party: str, changed: asyncio.Event | None = None) -> bool:
+    async def voted(self, txid: str, party: str, changed: Wake | None = None) -> bool:
         try:
-            node = await self._zk.get(self._seat(txid, party), watch=_waker(changed))
+            node = await self._zk.get(self._seat(txid, party), watch=changed)
         except NoNodeError:
             return False
         return node.data == YES
@@ -158,10 +157,10 @@ class Ledger:
             return decided
         return record
 
-    async def to_do(self, party: str, changed: asyncio.Event | None = None) -> list[str]:
+    async def to_do(self, party: str, changed: Wake | None = None) -> list[str]:
         """The transactions that a party must still deal with."""
         await self._zk.ensure_path(self.inbox(party))
-        return await self._zk.children(self.inbox(party), watch=_waker(changed))
+        return await self._zk.children(self.inbox(party), watch=changed)
 
     async def part(self, party: str, txid: str) -> bytes | None:
         """What the coordinator asks of it; None: it was dealt with."""
@@ -184,13 +183,3 @@ class Ledger:
             await self._zk.delete(self._transaction(txid))
         except (NotEmptyError, NoNodeError):
             return  # others are still at it
-
-
-def _waker(changed: asyncio.Event | None) -> Any:
-    if changed is None:
-        return None
-
-    def wake(_: Event) -> None:
-        changed.set()
-
-    return wake
