@@ -191,6 +191,31 @@ def test_money_is_transferred_or_not_whoever_is_killed(hosts: str, tmp_path: Pat
         assert shown == "alice 70\nbob 130\n"
 
 
+# --- market settings
+
+
+def test_settings_reach_all_processes_and_can_be_taken_back(hosts: str, tmp_path: Path) -> None:
+    with launching(tmp_path, "market_config.py") as launch:
+        traders = [launch("follow", hosts, f"trader-{n}") for n in range(1, 4)]
+        for trader in traders:
+            trader.wait_for("at revision 0: open, orders up to 1000, tick 0.01")
+        assert launch("set", hosts, "max_order=500", "before the data").end() == "revision 1\n"
+        for trader in traders:
+            trader.wait_for("at revision 1: open, orders up to 500")
+        refused = launch("set", hosts, "max_order=0", "a typing error")
+        assert refused.process.wait(DEADLINE) == 1
+        assert "max_order 0 leaves nothing to trade" in refused.output
+        traders[0].kill()
+        launch("set", hosts, "trading=halted", "circuit breaker").end()
+        assert launch("rollback", hosts, 1).end() == "revision 3\n"
+        late = launch("follow", hosts, "late")
+        for trader in (*traders[1:], late):
+            trader.wait_for("at revision 3: open, orders up to 500")
+        lines = launch("history", hosts).end().splitlines()
+        assert [line.partition(" ")[0] for line in lines] == ["#3", "#2", "#1"]
+        assert "circuit breaker (trading: open -> halted)" in lines[1]
+
+
 # --- service discovery
 
 
