@@ -77,11 +77,13 @@ campaign: setup
 soak: setup
 	$(PYTEST) -m slow -rs || [ $$? -eq 5 ]
 
-# Zoo beside the Java server, some 15 minutes on an idle machine: throughput, then a million znodes.
+# Zoo beside the Java server, some 15 minutes on an idle machine: throughput, then a million znodes;
+# then its clients beside kazoo.
 # Needs cc and java, and says so; `ARGS="--cells get16"` goes to the first of the two.
 bench: setup
 	$(BIN)/python -m bench.compare --ours "$(BIN)/zoo serve {config}" $(ARGS)
 	$(BIN)/python -m bench.scale --ours "$(BIN)/zoo serve {config}"
+	$(BIN)/python -m bench.clients --ours "$(BIN)/zoo serve {config}"
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

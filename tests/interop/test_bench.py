@@ -51,3 +51,11 @@ def test_scale(tmp_path: Path) -> None:
     for kind in ("ours", "zookeeper"):
         assert figures[kind]["creates_s"] > 0
         assert figures[kind]["restart_s"] > 0
+
+
+def test_clients(tmp_path: Path) -> None:
+    figures = measured(tmp_path, "bench.clients", "--rounds", "1", "--seconds", "0.1")
+    assert "lock" in figures
+    for cell in figures.values():
+        assert cell["zoo"] > 0
+        assert cell["kazoo"] > 0
