@@ -9,7 +9,14 @@ from zoo.tools.cli import fail, option_settings, set_option
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--server", "hosts", default="127.0.0.1:2181", show_default=True, metavar="HOSTS", help="Any."
+    "--server",
+    "-server",
+    "hosts",
+    default="127.0.0.1:2181",
+    show_default=True,
+    envvar="ZOO_SERVER",
+    metavar="HOST:PORT,...",
+    help="Any of its members.",
 )
 @click.option("--watch", is_flag=True, help="Go on, and show every change.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON.")

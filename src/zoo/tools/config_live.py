@@ -70,7 +70,8 @@ def run(work: Coroutine[Any, Any, R]) -> R:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except (ClientError, NoEnsemble) as error:
-        raise click.ClickException(str(error)) from error
+        click.echo(f"zoo: {error}", err=True)
+        raise SystemExit(1) from error
 
 
 def parsed(text: str) -> Ensemble:

@@ -38,7 +38,14 @@ Exit codes:
   5  unknown whether it was changed"""
 )
 @click.option(
-    "--server", "hosts", default="127.0.0.1:2181", show_default=True, metavar="HOSTS", help="Any."
+    "--server",
+    "-server",
+    "hosts",
+    default="127.0.0.1:2181",
+    show_default=True,
+    envvar="ZOO_SERVER",
+    metavar="HOST:PORT,...",
+    help="Any of its members.",
 )
 @click.option("--add", multiple=True, metavar="server.N=...", help="To join, or to be otherwise.")
 @click.option("--remove", multiple=True, metavar="N", help="To leave; several: 3,4.")
