@@ -90,6 +90,14 @@ def test_quorums_that_are_not_in_step() -> None:
     assert "no quorum of the present configuration" in told[0][1]
 
 
+def test_an_observer_does_not_count_before_it_votes() -> None:
+    old = parse_ensemble_text("server.1=a:1:2;3\nserver.2=b:1:2:observer;3\nversion=5")
+    facts = Facts({1: LEADS, 2: replace(UP, state="observer")})
+    told = findings(plan(old, Wish("server.2=b:1:2;3")), facts)
+    assert told[0].level is Level.DANGER
+    assert told[0].text.endswith("in step: 1 (who observes now does not count yet)")
+
+
 def test_the_number_of_voters() -> None:
     assert [level for level, _ in found(Wish(FOUR), {**ALL_UP, 4: UP})] == ["note"]
     told = found(Wish(leaving="1,2"), ALL_UP)

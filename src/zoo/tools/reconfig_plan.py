@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import NamedTuple
 
-from zoo.config_ensemble import Ensemble, QuorumServer
+from zoo.config_ensemble import OBSERVER, Ensemble
 from zoo.errors import Code, KeeperError
 from zoo.jute.client_records import ReconfigRequest
 from zoo.pipeline.reconfig import Policy, requested
@@ -68,11 +68,11 @@ class Plan:
 
     @property
     def joiners(self) -> list[int]:
-        """Servers that come, or come to another role or address for clients."""
+        """Servers that come, or come to another role or other addresses."""
         return [
             sid
             for sid, server in sorted(self.new.servers.items())
-            if sid not in self.old.servers or _part(server) != _part(self.old.servers[sid])
+            if server != self.old.servers.get(sid)
         ]
 
     @property
@@ -82,10 +82,6 @@ class Plan:
     @property
     def changes_nothing(self) -> bool:
         return replace(self.old, version=0) == replace(self.new, version=0)
-
-
-def _part(server: QuorumServer) -> tuple[str, tuple[str, int] | None]:
-    return server.role, server.client
 
 
 @dataclass(frozen=True)
@@ -152,18 +148,23 @@ def _refusals(codes: Iterable[Code]) -> Iterable[Finding]:
 def _quorums(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
     strangers = _strangers(plan, answers)
     in_step = {sid for sid, a in answers.items() if a.is_in_step and sid not in strangers}
+    # Who observes counts only from the change on, and the leader wants a quorum before.
+    votes = {sid for sid in in_step if answers[sid].state != OBSERVER}
+    unseen = {sid for sid, answer in answers.items() if answer.state in (SILENT, UNKNOWN)}
     # Newcomers that run are waited for before anything is sent.
     coming = {s for s, a in answers.items() if a.state == NOT_SERVING} - plan.old.servers.keys()
-    possibly = in_step | {sid for sid, a in answers.items() if a.state in (SILENT, UNKNOWN)}
     new = quorum_of(plan.new)
     for name, quorum in (("present", quorum_of(plan.old)), ("new", new)):
-        if not quorum.contains_quorum(in_step | coming):
-            up = numbers(in_step & set(quorum.voters))
-            text = f"no quorum of the {name} configuration is seen to be in step; in step: {up}"
-            if quorum.contains_quorum(possibly):
-                text += " (not all can be asked from here)"
-            yield Finding(Level.DANGER, text)
-    for sid in sorted(set(new.voters) & plan.old.servers.keys() - possibly):
+        if quorum.contains_quorum(votes | coming):
+            continue
+        up = numbers(votes & set(quorum.voters))
+        text = f"no quorum of the {name} configuration is seen to be in step; in step: {up}"
+        if quorum.contains_quorum(in_step):
+            text += " (who observes now does not count yet)"
+        elif quorum.contains_quorum(votes | unseen):
+            text += " (not all can be asked from here)"
+        yield Finding(Level.DANGER, text)
+    for sid in sorted(set(new.voters) & plan.old.servers.keys() - in_step - unseen):
         state = now(answers[sid], None)
         yield Finding(Level.NOTE, f"server {sid} stays, and is not in step now: {state}")
     if new.contains_quorum(in_step) and len(new.voters) > 2:
