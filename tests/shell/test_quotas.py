@@ -21,7 +21,7 @@ def test_quotas(top: str) -> None:
     )
     lines = rig.out.lines
     assert lines[1:5] == [
-        "Output quota for /q count=5,bytes=-1=;byteHardLimit=1000",
+        "Output quota for /q count=5,bytes=-1=;byteHardLimit=1000;countHardLimit=-1",
         "Output stat for /q count=2,bytes=1",
         "Output quota for /q count=-1,bytes=-1=;byteHardLimit=1000;countHardLimit=9",
         "Output stat for /q count=2,bytes=1",
@@ -59,3 +59,11 @@ def test_quotas_do_not_nest(top: str) -> None:
 def test_refusals(top: str, line: str, code: int, message: str) -> None:
     its_code, text = refused(top, line)
     assert (its_code, message in text) == (code, True), text
+
+
+@pytest.mark.parametrize("line", ["setquota -n 1 /a", "listquota /a", "delquota /a"])
+def test_not_below_a_chroot(hosts: str, line: str) -> None:
+    assert refused(hosts, line) == (
+        1,
+        "quotas can only be reached without a chroot in the connect string",
+    )

@@ -12,17 +12,11 @@ from zoo.shell.session import Shell
 from zoo.shell.walking import subtree
 from zoo.tree import quota
 
+LIMITS = (quota.COUNT, quota.BYTES, quota.COUNT_HARD, quota.BYTES_HARD)
 
-def _limits(
-    count: int | None, size: int | None, hard_count: int | None, hard_size: int | None
-) -> dict[str, int]:
-    given = {
-        quota.COUNT: count,
-        quota.BYTES: size,
-        quota.COUNT_HARD: hard_count,
-        quota.BYTES_HARD: hard_size,
-    }
-    return {key: value for key, value in given.items() if value is not None}
+
+def _set(limits: dict[str, int]) -> dict[str, int]:
+    return {key: value for key, value in limits.items() if value != quota.UNSET}
 
 
 def _place(path: str) -> str:
@@ -37,18 +31,25 @@ def _stat_path(path: str) -> str:
     return quota.stat_path(path.encode()).decode()
 
 
+def _refuse_chroot(shell: Shell) -> None:
+    """Quotas stand at the real root: below a chroot znodes would appear that mean nothing."""
+    if shell.zk.chroot != "/":
+        raise Problem("quotas can only be reached without a chroot in the connect string")
+
+
 async def _read(shell: Shell, path: str) -> dict[str, int]:
     return quota.parse((await shell.zk.get(path)).data)
 
 
 async def listquota(shell: Shell, *, path: str) -> None:
+    _refuse_chroot(shell)
     try:
         limits = await _read(shell, _limit_path(path))
         used = await _read(shell, _stat_path(path))
     except NoNodeError:
         raise Problem(f"{path} has no quota") from None
     shell.out.show(
-        {"path": path, "limits": limits, "used": used},
+        {"path": path, "limits": _set(limits), "used": used},
         f"Output quota for {path} {quota.format_values(limits).decode()}",
         f"Output stat for {path} {quota.format_values(used).decode()}",
     )
@@ -64,7 +65,9 @@ async def setquota(
     hard_size: int | None,
 ) -> None:
     """Quotas do not nest: none above and none below it may have one."""
-    wanted = _limits(count, size, hard_count, hard_size)
+    _refuse_chroot(shell)
+    given = zip(LIMITS, (count, size, hard_count, hard_size))
+    wanted = {key: value for key, value in given if value is not None}
     if not wanted:
         raise click.UsageError("say what to limit: -n, -b, -N or -B")
     if path == "/" or path.startswith("/zookeeper"):
@@ -76,7 +79,7 @@ async def setquota(
     try:
         limits = await _read(shell, _limit_path(path))
     except NoNodeError:
-        limits = {}
+        limits = dict.fromkeys(LIMITS, quota.UNSET)
     text = quota.format_values(limits | wanted)
     try:
         await shell.zk.create(_limit_path(path), text)
@@ -84,7 +87,7 @@ async def setquota(
         await shell.zk.set(_limit_path(path), text)
     with contextlib.suppress(NodeExistsError):  # the server counts when this is created
         await shell.zk.create(_stat_path(path), quota.usage(0, 0))
-    shell.out.show({"path": path, "limits": limits | wanted})
+    shell.out.show({"path": path, "limits": _set(limits | wanted)})
     await _warn(shell, path, wanted)
 
 
@@ -120,21 +123,17 @@ async def delquota(
     shell: Shell, *, path: str, count: bool, size: bool, hard_count: bool, hard_size: bool
 ) -> None:
     """Single limits, or the whole quota when none is named."""
-    chosen = {
-        quota.COUNT: count,
-        quota.BYTES: size,
-        quota.COUNT_HARD: hard_count,
-        quota.BYTES_HARD: hard_size,
-    }
-    gone = [key for key, is_chosen in chosen.items() if is_chosen]
+    _refuse_chroot(shell)
+    chosen = zip(LIMITS, (count, size, hard_count, hard_size))
+    gone = [key for key, is_chosen in chosen if is_chosen]
     try:
         limits = await _read(shell, _limit_path(path))
     except NoNodeError:
         raise Problem(f"{path} has no quota") from None
     if gone:
-        left = {key: value for key, value in limits.items() if key not in gone}
+        left = limits | dict.fromkeys(gone, quota.UNSET)
         await shell.zk.set(_limit_path(path), quota.format_values(left))
-        shell.out.show({"path": path, "limits": left})
+        shell.out.show({"path": path, "limits": _set(left)})
         return
     for each in (_limit_path(path), _stat_path(path)):
         with contextlib.suppress(NoNodeError):
