@@ -22,7 +22,7 @@ _OPTIONS: tuple[Callable[[], click.Option], ...] = (
     lambda: click.Option(
         ["--timeout"],
         type=click.FloatRange(0.05),
-        default=15.0,
+        default=10.0,
         show_default=True,
         help="Seconds to connect, and for each operation.",
     ),

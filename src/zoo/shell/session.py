@@ -24,7 +24,7 @@ class Link:
     """How to connect. Times in seconds."""
 
     hosts: str = DEFAULT_SERVER
-    timeout: float = 15.0
+    timeout: float = 10.0
     """Of connecting and of each operation."""
     session_timeout: float = 30.0
     read_only: bool = False
