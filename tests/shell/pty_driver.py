@@ -101,10 +101,10 @@ class Terminal:
     def send(self, keys: str) -> None:
         os.write(self._master, keys.encode())
 
-    def wait_for(self, wanted: str, deadline: float = DEADLINE) -> str:
-        """The screen, once `wanted` is on it."""
+    def wait_for(self, wanted: str, times: int = 1, deadline: float = DEADLINE) -> str:
+        """The screen, once `wanted` is on it so many times."""
         end = time.monotonic() + deadline
-        while wanted not in self.text:
+        while self.text.count(wanted) < times:
             assert time.monotonic() < end, f"no {wanted!r} within {deadline} s in:\n{self.text}"
             assert self._read(), f"it ended without {wanted!r}:\n{self.text}"
         return self.text

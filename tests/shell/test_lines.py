@@ -8,7 +8,7 @@ import pytest
 
 from tests.client.live import poll, run
 from tests.shell.rig import Rig, at, refused, typed
-from zoo.shell.lines import prompt, read_stdin, run_lines
+from zoo.shell.lines import interruptible, prompt, read_stdin, run_lines
 from zoo.shell.session import GivenUp
 
 
@@ -85,11 +85,13 @@ def test_what_is_no_command(hosts: str, line: str, message: str) -> None:
 
 def test_ctrl_c_ends_the_command_and_not_the_shell(hosts: str) -> None:
     async def story(rig: Rig) -> None:
-        task = asyncio.get_running_loop().create_task(rig.type("watch /"))
-        await poll(lambda: bool(rig.out.notes), "it watches")
-        os.kill(os.getpid(), signal.SIGINT)
-        assert await task == 130
-        assert await rig.type("ls /") == 0
+        with interruptible(rig.shell):
+            task = asyncio.get_running_loop().create_task(rig.type("watch /"))
+            await poll(lambda: bool(rig.out.notes), "it watches")
+            os.kill(os.getpid(), signal.SIGINT)
+            assert await task == 130
+            rig.shell.interrupt()  # nothing runs
+            assert await rig.type("ls /") == 0
 
     assert at(hosts, story).out.lines == ["[]"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Iterator
 
 import click
 
@@ -19,19 +19,33 @@ from zoo.shell.words import split
 
 async def run_lines(shell: Shell) -> int:
     """Read and run until quit or the end; the exit code of the last command, as with zkCli."""
-    assert shell.read_line is not None
     code = int(Exit.OK)
-    while not shell.is_over:
+    with interruptible(shell) if shell.is_interactive else contextlib.nullcontext():
+        while not shell.is_over and (line := await _next_line(shell)) is not None:
+            if line.strip() and not line.lstrip().startswith("#"):
+                shell.lines.append(line.strip())
+                code = await run_line(shell, line)
+    return code
+
+
+async def _next_line(shell: Shell) -> str | None:
+    assert shell.read_line is not None
+    while True:
         try:
-            line = await shell.read_line(prompt(shell))
+            return await shell.read_line(prompt(shell))
         except GivenUp:
             continue
-        if line is None:
-            break
-        if line.strip() and not line.lstrip().startswith("#"):
-            shell.lines.append(line.strip())
-            code = await run_line(shell, line)
-    return code
+
+
+@contextlib.contextmanager
+def interruptible(shell: Shell) -> Iterator[None]:
+    """Ctrl-C ends the command that runs and not the shell."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, shell.interrupt)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def prompt(shell: Shell) -> str:
@@ -42,13 +56,14 @@ def prompt(shell: Shell) -> str:
 async def run_line(shell: Shell, line: str) -> int:
     """One command; what goes wrong is printed. Its exit code."""
     try:
-        await _interruptible(_command(shell, line))
+        shell.running = asyncio.get_running_loop().create_task(_command(shell, line))
+        await shell.running
     except click.exceptions.Exit as done:
         return done.exit_code
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            raise
+            raise  # the shell itself is to end
         shell.out.note("")  # the line of the terminal's ^C ends
         return Exit.INTERRUPTED
     except GivenUp:
@@ -84,17 +99,6 @@ async def _redo(shell: Shell, number: int) -> None:
     shell.lines[-1] = line
     shell.out.note(masked(line))
     await _command(shell, line)
-
-
-async def _interruptible(work: Coroutine[Any, Any, None]) -> None:
-    """Ctrl-C ends this work and nothing else."""
-    loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    loop.add_signal_handler(signal.SIGINT, task.cancel)
-    try:
-        await task
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
 
 
 async def read_stdin(_prompt: str) -> str | None:

@@ -70,6 +70,8 @@ class Shell:
     lines: list[str] = field(default_factory=list)
     """Of this run, numbered from 0: what `redo` counts in."""
     client: AsyncClient[bytes] | None = None
+    running: asyncio.Task[None] | None = None
+    """The command."""
     _auths: list[tuple[str, bytes]] = field(default_factory=list)
     _streams: list[tuple[WatchStream, asyncio.Task[None]]] = field(default_factory=list)
     _armed: int = 0
@@ -88,6 +90,11 @@ class Shell:
         if self.client is None:
             raise Problem("not connected; `connect host:port` connects")
         return self.client
+
+    def interrupt(self) -> None:
+        """End the command that runs, if one does."""
+        if self.running is not None:
+            self.running.cancel()
 
     # --- the connection
 

@@ -75,7 +75,7 @@ class Terminal:
         text = ANSI(self._shell.out.paint(prompt, bold=True))
         try:
             with patch_stdout(raw=True):  # events of watches go above the line being typed
-                return await self._prompt.prompt_async(text)
+                return await self._prompt.prompt_async(text, handle_sigint=False)
         except EOFError:
             return None
         except KeyboardInterrupt:
