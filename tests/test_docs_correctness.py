@@ -56,7 +56,7 @@ def rows() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("bug", "gate"), rows())
 def test_every_gate_it_claims_is_run(bug: str, gate: str) -> None:
-    keys = re.findall(r"\d{4}|hazard \d+|gap", bug)
+    keys = re.findall(r"\d{4}|hazard \d+|gap|sync", bug)
     assert keys, bug
     if "world" in gate:
         assert any(key in name for name in GATES for key in keys)
