@@ -134,7 +134,7 @@ def test_a_protected_create_stays_wherever_the_connection_breaks() -> None:
 
     async def program(process: Process) -> None:
         async with process.connect() as zk:
-            for step in range(60):
+            for step in range(40):
                 path = f"/parent{step}/item-"
                 asyncio.get_running_loop().call_later(step * 0.0005, process.break_links)
                 node = await zk.create(
@@ -143,6 +143,36 @@ def test_a_protected_create_stays_wherever_the_connection_breaks() -> None:
                 await wait(1)
                 assert await zk.children(f"/parent{step}") == [node.name]
 
-    for seed in range(3):
+    for seed in range(2):
         run = simulate(program, seed=seed, processes=1, servers=3, duration=1, faults=False)
         assert run.results == [None]
+
+
+def test_a_znode_that_others_may_take_away_is_not_created_again() -> None:
+    """It was made, the answer was lost, and by the time it is looked for it has been taken."""
+    outcomes: dict[str, int] = {}
+
+    async def taker(process: Process) -> None:
+        async with process.connect() as zk:
+            while not process.is_ending:
+                for name in await zk.children("/"):
+                    if "item" in name:
+                        await zk.delete(f"/{name}")
+
+    async def putter(process: Process) -> None:
+        async with process.connect() as zk:
+            for step in range(60):
+                asyncio.get_running_loop().call_later(step * 0.0005, process.break_links)
+                try:
+                    await zk.create("/item-", b"%d" % step, sequence=True, protected=True)
+                    outcomes[f"put {step}"] = step
+                except ConnectionLossError as error:
+                    outcomes[f"{error.outcome.name} {step}"] = step
+                await wait(0.1)
+
+    run = simulate([taker, putter], seed=3, servers=1, duration=20, faults=False)
+    items = [run.versions(path)[0][1] for path in run.paths() if "item" in path]
+    stored = [state.data for state in items if state is not None]
+    assert len(stored) == len(set(stored)), "created twice"
+    assert len(stored) >= sum(key.startswith("put") for key in outcomes)
+    assert any(key.startswith("UNKNOWN") for key in outcomes)

@@ -3,7 +3,9 @@
 A create whose answer is lost may have been applied. Three cases can be told apart, and are:
 
 - Protected: the name carries a random id (`_c_<id>-name`, as Curator writes it), so that the
-  znode can be looked for. The create is repeated only when it is not there.
+  znode can be looked for. When it is not there an ephemeral one, which nobody else deletes, is
+  created again; any other may have been there and been taken away (from a queue, say): the outcome
+  stays UNKNOWN.
 - Ephemeral under a fixed name: it is repeated; if the znode exists by then, belongs to this session
   and is younger than the first attempt, that attempt made it.
 - All others raise ConnectionLossError with the outcome UNKNOWN.
@@ -157,6 +159,8 @@ class CreateOperations(NodeOperations[T]):
                     found = await self._search(path, data, token, deadline, error)
                     if found is not None:
                         return found
+                    if not spec.ephemeral:
+                        raise
                 elif isinstance(error, OperationTimeoutError) or not _is_repeatable(spec):
                     raise
                 is_again = True

@@ -1,9 +1,10 @@
 """Queues of work: Queue, PriorityQueue, and WorkQueue for items that must not be lost.
 
 Guarantee of Queue and PriorityQueue: an item is handed out once at most, oldest (of the most
-urgent) first. `put` is protected, so a broken connection does not put twice. `get` deletes the item
-before it returns: when the connection breaks during that, ConnectionLossError says that the item
-may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need nothing: items are
+urgent) first. `put` never puts twice: when the connection breaks it looks for the item, and if that
+is not there (perhaps it was, and is taken by now) raises ConnectionLossError with the outcome
+UNKNOWN. `get` deletes the item before it returns: when the connection breaks during that,
+ConnectionLossError says that the item may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need nothing: items are
 not tied to a session, `get` goes on waiting with the next one.
 
 Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral

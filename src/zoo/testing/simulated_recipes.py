@@ -11,9 +11,10 @@ from zoo.sim.client_loop_world import ProgramWorld
 from zoo.sim.cluster import ClusterScenario
 from zoo.testing.simulated import Run
 from zoo.testing.simulated_locks import LOCKS
+from zoo.testing.simulated_queues import QUEUES
 from zoo.testing.simulated_study import Study
 
-STUDIES: dict[str, type[Study]] = {study.NAME: study for study in LOCKS}
+STUDIES: dict[str, type[Study]] = {study.NAME: study for study in (*LOCKS, *QUEUES)}
 
 
 class StudyWorld(ProgramWorld):
