@@ -161,8 +161,11 @@ def test_a_znode_that_others_may_take_away_is_not_created_again() -> None:
 
     async def putter(process: Process) -> None:
         async with process.connect() as zk:
+            began = process.now
+            await zk.create("/usual")
+            usual = process.now - began
             for step in range(60):
-                asyncio.get_running_loop().call_later(step * 0.0005, process.break_links)
+                asyncio.get_running_loop().call_later(step / 60 * usual, process.break_links)
                 try:
                     await zk.create("/item-", b"%d" % step, sequence=True, protected=True)
                     outcomes[f"put {step}"] = step
@@ -170,7 +173,7 @@ def test_a_znode_that_others_may_take_away_is_not_created_again() -> None:
                     outcomes[f"{error.outcome.name} {step}"] = step
                 await wait(0.1)
 
-    run = simulate([taker, putter], seed=3, servers=1, duration=20, faults=False)
+    run = simulate([taker, putter], seed=5, servers=1, duration=20, faults=False)
     items = [run.versions(path)[0][1] for path in run.paths() if "item" in path]
     stored = [state.data for state in items if state is not None]
     assert len(stored) == len(set(stored)), "created twice"

@@ -4,8 +4,9 @@ Guarantee of Queue and PriorityQueue: an item is handed out once at most, oldest
 urgent) first. `put` never puts twice: when the connection breaks it looks for the item, and if that
 is not there (perhaps it was, and is taken by now) raises ConnectionLossError with the outcome
 UNKNOWN. `get` deletes the item before it returns: when the connection breaks during that,
-ConnectionLossError says that the item may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need nothing: items are
-not tied to a session, `get` goes on waiting with the next one.
+ConnectionLossError says that the item may be gone; and what the taker does not finish is lost.
+SUSPENDED and LOST need nothing: items are not tied to a session, `get` goes on waiting with the
+next one.
 
 Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral
 claim, so an item whose taker dies is handed out again: at least once, to one taker at a time. `ack`
