@@ -408,3 +408,27 @@ def test_a_snapshot_is_sent_while_writes_go_on() -> None:
         _, rest = target.feed(piece)
     assert rest == b""
     assert world.leader.member.snapshot() is not None
+
+
+def test_data_that_part_from_the_leaders_are_told_loudly(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Hazard 7: digests are compared on every member; the log has both, and what to do."""
+    world = World(3).boot()
+    follower, other = world.learners
+    client = world.leader.client()
+    client.ask((Op.create, create(b"/a", b"1")), (Op.create, create(b"/b", b"1")))
+    record = follower.core.tree.nodes[b"/a"]
+    follower.core.tree.nodes[b"/a"] = record.replace(b"\0\0\0\x011", b"\0\0\0\x012", 1)
+    follower.core.outstanding_view.digests.clear()
+    client.ask((Op.setData, put(b"/a", b"3")))
+    ours, theirs = (f"0x{n.core.tree.digest & (1 << 64) - 1:x}" for n in (follower, world.leader))
+    assert ours != theirs
+    client.ask((Op.setData, put(b"/b", b"3")))
+    assert follower.core.stats.metrics.digest_mismatches_count.value == 2
+    assert other.core.stats.metrics.digest_mismatches_count.value == 0
+    (line,) = [each for each in caplog.messages if "have parted from the leader's" in each]
+    assert ours in line
+    assert theirs in line
+    assert "0x100000004" in line
+    assert "version-2" in line

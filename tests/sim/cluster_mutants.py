@@ -20,6 +20,7 @@ from zoo.zab.leader import Leader
 from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner import Learner
 from zoo.zab.learner_log import LearnerLog
+from zoo.zab.log_queue import LogQueue
 from zoo.zab.packet_runs import committed_proposals
 from zoo.zab.packets import Packet, PacketType, bare
 from zoo.zab.ping_rounds import PingRounds
@@ -254,6 +255,11 @@ def cuts_do_nothing(patch: Patch) -> None:
 
 
 # --- electing
+
+
+def votes_before_the_disk(patch: Patch) -> None:
+    """ZOOKEEPER-4712: what an earlier role has given to the disk gets there during an election."""
+    patch.setattr(LogQueue, "is_idle", True)
 
 
 def elections_forget_epochs(patch: Patch) -> None:

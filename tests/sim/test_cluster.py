@@ -116,3 +116,15 @@ def test_a_sync_that_is_lost_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Broadcast, "_answer", lambda self, asker, data, after_round=0: None)
     assert verdict(CALM, range(12, 40)).startswith(("Liveness", "AssertionError"))
+
+
+def test_a_snapshot_of_what_is_not_committed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZOOKEEPER-1549: a server takes one while it looks for a leader."""
+    from zoo.server.member import Member
+
+    def any_time(self: Member, rested: bool = True) -> bool:
+        return not self.core.tree.is_being_read and self.core.snapshot_due(rested)
+
+    monkeypatch.setattr(Member, "snapshot_due", any_time)
+    eager = replace(ROUGH, snap_count=5, crash_chance=0.02)
+    assert verdict(eager, range(1, 40)).startswith("Snapshots")

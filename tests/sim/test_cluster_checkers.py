@@ -31,6 +31,7 @@ class Member:
     is_up: bool = True
     is_serving: bool = True
     is_leading: bool = False
+    is_voting: bool = False
     ends: dict[int, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -213,6 +214,25 @@ def test_acks_of_new_leader() -> None:
     stage[2].disk.current = 1
     with raises("Acks"):
         stage.says(stage.learner_end, PacketType.ACK, E2)
+
+
+def test_votes() -> None:
+    stage = Stage(kinds.Votes)
+    one, two = stage.log(E1 + 1), stage.log(E1 + 1, E1 + 2)
+    stage.tell("logged", stage[1], one, two)
+    stage[1].is_voting = True
+    stage.tell("logged", stage[1], two, one)
+    with raises("Votes"):
+        stage.tell("logged", stage[1], one, two)
+
+
+def test_snapshots() -> None:
+    stage = Stage(kinds.Snapshots)
+    one, two = stage.log(E1 + 1), stage.log(E1 + 1, E1 + 2)
+    stage.checkers.agree(stage[1], one)
+    stage.tell("snapshot", stage[1], one)
+    with raises("Snapshots"):
+        stage.tell("snapshot", stage[2], two)
 
 
 def test_client_order() -> None:

@@ -44,6 +44,9 @@ GATES = {
     "4643 currentEpoch before its history": Gate(
         mutants.epoch_before_its_history, ROUGH, ("Acks",)
     ),
+    "4712 the disk goes on for an earlier role": Gate(
+        mutants.votes_before_the_disk, ROUGH, ("Votes",)
+    ),
     "4785 transactions of a DIFF are not logged": Gate(
         mutants.diffs_miss_the_log, ROUGH, ("Acks", *AGREEMENT)
     ),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from struct import Struct
 from typing import Any, Protocol
 
 from zoo.errors import ProtocolViolation
@@ -44,6 +45,15 @@ log = logging.getLogger(__name__)
 _SYNC = int(Op.sync)
 READ_ONLY_AFTER_MS = 2000
 _NO_SIZES = -1, -1, -1
+_LAST_LONG = Struct(">q")  # of a transaction: the digest of the tree behind it
+_ALL = (1 << 64) - 1
+_DIGESTS_PER_LINE = 1000
+_PARTED = (
+    "this server's data have parted from the leader's: after zxid 0x%x the digest of its tree is "
+    "0x%x, the leader's is 0x%x (%d times before). Reads here may be wrong. If the other members "
+    "say nothing like this, stop this one, move version-2 of dataDir and dataLogDir away and start "
+    "it: it fetches the leader's state"
+)
 
 
 class PeerOfMember(Protocol):
@@ -247,7 +257,7 @@ class Member:
         if plain is not None:
             assert plain[2] == zxid, f"0x{plain[2]:x} was delivered as 0x{zxid:x}"
             if not (plain[6] and self.expects_digests):
-                self._check_digest(zxid, plain[6])
+                self._check_digest(zxid, entry, plain[6])
             if self._forwarding is not None and plain[0] in self.core.attached:
                 self._forwarding.applied_plain(plain)
             return
@@ -257,18 +267,23 @@ class Member:
             raise AssertionError(f"transaction 0x{zxid:x} cannot be decoded: {error}") from error
         assert done.zxid == zxid, f"transaction 0x{done.zxid:x} was delivered as 0x{zxid:x}"
         if done.digest_ok is not None:
-            self._check_digest(zxid, done.digest_ok)
+            self._check_digest(zxid, entry, done.digest_ok)
         if self._forwarding is not None:
             self._forwarding.applied(entry, done)
 
-    def _check_digest(self, zxid: int, agrees: bool) -> None:
-        """Java's servers go on while they send a snapshot: then trees agree a little later."""
+    def _check_digest(self, zxid: int, entry: bytes, agrees: bool) -> None:
+        """Java's servers go on while they send a snapshot: then trees agree a little later.
+
+        Like Java's we go on serving: the leader may be the one that is wrong, and a quorum that
+        stops would help nobody. Hence the log says it loudly, and what to do.
+        """
         if agrees:
             self.expects_digests = True
         elif self.expects_digests:
             count = self.core.stats.metrics.digest_mismatches_count
-            if not count.value:
-                log.error("the digest of the tree differs from the leader's at zxid 0x%x", zxid)
+            if not count.value % _DIGESTS_PER_LINE:
+                (leaders,) = _LAST_LONG.unpack_from(entry, len(entry) - _LAST_LONG.size)
+                log.error(_PARTED, zxid, self.core.tree.digest & _ALL, leaders & _ALL, count.value)
             count.value += 1
 
     def commit_to(self, zxid: int) -> None:

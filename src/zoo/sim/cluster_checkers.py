@@ -224,6 +224,27 @@ class Acks(ClusterChecker):
             )
 
 
+class Votes(ClusterChecker):
+    """Nothing of an earlier role comes to the disk of a member once it has voted (ZOOKEEPER-4712).
+
+    It votes with the end of its log; its leader would not know of what follows.
+    """
+
+    def logged(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
+        if member.is_voting and new.depth > old.depth:
+            self.violated(f"{member} logs {new} after it has voted with {old}")
+
+
+class Snapshots(ClusterChecker):
+    """A snapshot shows only what is committed (ZOOKEEPER-1549): a cut cannot take it out again."""
+
+    def snapshot(self, member: CheckedMember, prefix: Prefix) -> None:
+        if not prefix.agreed:
+            self.violated(
+                f"{member} writes a snapshot of {prefix}, {self.ensemble.agreed} is committed"
+            )
+
+
 class ClientOrder(ClusterChecker):
     """What a session asked for first is decided first, and nothing is decided twice."""
 
@@ -275,6 +296,8 @@ PROTOCOL = (
     OneLeader,
     Promises,
     Acks,
+    Votes,
+    Snapshots,
     ClientOrder,
     Converged,
 )

@@ -46,6 +46,11 @@ class CheckedMember(Protocol):
     @property
     def is_leading(self) -> bool: ...
 
+    @property
+    def is_voting(self) -> bool:
+        """It looks for a leader, and has said with which history."""
+        ...
+
 
 class Ensemble:
     """What all checkers of one world look at. `agreed` is the end of what is committed."""
@@ -86,6 +91,9 @@ class ClusterChecker:
 
     def entered(self, member: CheckedMember, epoch: int) -> None:
         """It has written its current epoch."""
+
+    def snapshot(self, member: CheckedMember, prefix: Prefix) -> None:
+        """It begins to write what it has applied, up to `prefix`, into a file."""
 
     # --- its roles
 

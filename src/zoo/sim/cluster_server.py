@@ -331,6 +331,7 @@ class ClusterServer(PeerHost, ClientPort):
 
     def _begin_snapshot(self) -> None:
         zxid = self.core.tree.last_zxid
+        self.checkers.tell("snapshot", self, self.state)
         self._snapshot = self.core.begin_snapshot().chunks()
         self._writer = writer = self.storage.begin_snapshot(zxid)
         self.trace(f"begins a snapshot at 0x{zxid:x}")

@@ -60,6 +60,10 @@ class PeerHost(Host):
         self._settling = False
         self._state = ""
 
+    @property
+    def is_voting(self) -> bool:
+        return self.is_up and self.peer.is_voting
+
     # --- life
 
     def began(self) -> None:

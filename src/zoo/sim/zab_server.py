@@ -213,6 +213,7 @@ class ZabServer(PeerHost):
     def take_snapshot(self) -> None:
         """Keep the state on the disk, so that nobody can go back behind it."""
         if self.is_serving:
+            self.checkers.tell("snapshot", self, self.replica.state)
             self.disk.snapshot(self.replica.state)
 
     # --- what the replica tells

@@ -118,6 +118,11 @@ class Peer:
         return ServerState.LOOKING if self.role is None else self.election.state
 
     @property
+    def is_voting(self) -> bool:
+        """The disk has done all that it was given, and the election goes on with that."""
+        return self.role is None and self._look_at is None
+
+    @property
     def zab_state(self) -> str:
         """election, discovery, synchronization or broadcast, as ZooKeeper calls them."""
         if self.role is None:
