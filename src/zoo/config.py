@@ -103,6 +103,8 @@ class Config:
     max_notification_interval_ms: int
     multi_address_enabled: bool
     observer_master_port: int
+    observer_master_size_limit: int
+    observer_reconnect_delay_ms: int
     # Not in the table: what the members, myid and the sources say.
     ensemble: Ensemble
     my_id: int | None = None

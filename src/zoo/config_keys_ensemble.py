@@ -161,4 +161,20 @@ ENSEMBLE_KEYS: tuple[Key, ...] = (
         "0",
         "observer_master_port",
     ),
+    _ensemble(
+        "observerMaster.sizeLimit",
+        "Bytes of missed transactions that a follower sends an observer; "
+        "one that has missed more gets a snapshot.",
+        POSITIVE,
+        "33554432",
+        "observer_master_size_limit",
+    ),
+    _ensemble(
+        "observer.reconnectDelayMs",
+        "An observer that lost its leader waits for so many ms, at most and by chance, before it "
+        "connects again: not all at once.",
+        integer(0, 2**31 - 1),
+        "0",
+        "observer_reconnect_delay_ms",
+    ),
 )

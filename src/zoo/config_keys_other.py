@@ -200,8 +200,6 @@ _JAVA = (
     _jvm("follower.skipLearnerRequestToNextProcessor", "Path of forwarded requests."),
     _jvm("enableEagerACLCheck", "Check ACLs twice; here where writes are decided."),
     _jvm("leaderConnectDelayDuringRetryMs", "Pause between dials; here short and growing."),
-    _jvm("observerMaster.sizeLimit", "Bytes kept for observers; here one history serves all."),
-    _jvm("observer.reconnectDelayMs", "Pause of an observer that lost its leader."),
     _jvm("observer.election.DelayMs", "Pause of an observer before it looks for a leader."),
     _jvm("leader.maxConcurrentDiffSyncs", "Threads that send missing transactions."),
     _jvm("snapshotSizeFactor", "How much log is read for a member; here none, from memory."),

@@ -8,7 +8,7 @@ from tests.server.rig import CONNECT, Client, Server, create, frame, put
 from zoo.jute.client_records import ConnectRequest
 from zoo.jute.operations import Op
 from zoo.jute.schema import encode
-from zoo.server.writing import Deciding, NotServing
+from zoo.server.writing import Deciding, NotServing, ReadOnly
 from zoo.session.ids import password
 
 
@@ -78,3 +78,20 @@ def test_of_many_who_are_refused_the_log_names_the_first(caplog: pytest.LogCaptu
     assert isinstance(server.core.writing, NotServing)
     assert server.core.writing.refused == 3
     assert caplog.text.count("has no leader") == 1
+
+
+def test_of_many_who_want_more_than_reads_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    server = Server()
+    server.core.stop_serving()
+    writing = ReadOnly(server.core)
+    server.core.serve(writing, None)
+    for _ in range(3):
+        client = Client(server)
+        client.send(frame(encode(CONNECT)))
+        assert not client.is_open
+    reader = Client(server)
+    reader.send(frame(encode(CONNECT._replace(read_only=True))))
+    assert reader.is_open
+    assert writing.refused == 3
+    assert caplog.text.count("wants more than reads") == 1

@@ -199,3 +199,14 @@ def test_against_a_plain_list(steps: list[tuple[str, int]]) -> None:
     assert all(history.entry(zxid) == entry for zxid, entry in known)
     for (zxid, _), (later, _) in pairwise(known):
         assert history.preceding(later - 1) == zxid
+
+
+def test_how_much_lies_behind() -> None:
+    history = History()
+    last = 2 * CHUNK_TXNS
+    for zxid in range(1, last + 1):
+        history.append(zxid, b"12345")
+    history.commit_to(last)
+    assert history.size_behind(0) == 5 * last
+    assert history.size_behind(last) == 0
+    assert 5 * 10 <= history.size_behind(last - 10) <= 5 * CHUNK_TXNS

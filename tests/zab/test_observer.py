@@ -74,3 +74,19 @@ def test_what_it_may_not_be_told(packet: Packet, complaint: str) -> None:
     rig.says(packet)
     assert complaint in (rig.peer.looked or "")
     assert rig.replica.state == OLD
+
+
+def test_it_may_wait_before_it_dials_so_that_not_all_do_at_once() -> None:
+    """observer.reconnectDelayMs"""
+    peer = FakePeer(OLD)
+    observer = peer.role = Observer(peer, 3, pause_ms=5000)
+    assert peer.wanted_leader is None
+    assert observer.next_due == peer.now_ms + 5000
+    peer.now_ms += 4999
+    observer.tick()
+    assert peer.wanted_leader is None
+    peer.now_ms += 1
+    observer.tick()
+    assert peer.wanted_leader == 3
+    observer.leader_link(None)
+    assert peer.looked is None, "its patience begins behind the pause"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
@@ -255,3 +256,19 @@ def test_an_observer_that_was_away_for_long_is_sent_a_snapshot_by_a_follower(see
     assert len(ensemble.settle()) == 3000
     leader = ensemble.wait_for_leader()
     assert master_of(ensemble.servers[4]) != leader.sid
+
+
+@pytest.mark.parametrize(("limit", "kind"), [(1 << 20, "DIFF"), (3, "SNAP")])
+def test_who_has_missed_too_much_gets_a_snapshot(limit: int, kind: str) -> None:
+    """observerMaster.sizeLimit"""
+    rig = Feeding()
+    rig.peer.settings = replace(rig.peer.settings, max_missed=limit)
+    rig.introduce()
+    rig.asks(Packet(PacketType.ACKEPOCH, OLD[0][0], struct.pack(">i", 1)))
+    data = rig.observer.take_output()
+    packet, end = parse_packet(data, 0, 1 << 20) or (None, 0)
+    assert packet is not None
+    assert packet.type == PacketType.LEADERINFO
+    packet, _ = parse_packet(data, end, 1 << 20) or (None, 0)
+    assert packet is not None
+    assert PacketType(packet.type).name == kind

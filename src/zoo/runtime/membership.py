@@ -95,6 +95,8 @@ def zab_settings(config: Config) -> Settings:
         sync_limit=config.sync_limit,
         # A transaction is larger than its request: header, Stat, digest.
         max_data=config.jute_max_buffer + config.jute_max_buffer_extra,
+        max_missed=config.observer_master_size_limit,
+        reconnect_delay_ms=config.observer_reconnect_delay_ms,
     )
 
 

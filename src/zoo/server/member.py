@@ -149,6 +149,8 @@ class Member:
         if self._reads_only:
             self._reads_only = False
             core = self.core
+            refused = core.writing.refused if isinstance(core.writing, ReadOnly) else 0
+            log.info("reads alone are served no more; %d clients wanted other things", refused)
             core.stop_serving()
             core.local_sessions.clear()
             core.opens_local = core.config.local_sessions_enabled

@@ -177,7 +177,24 @@ class WaitingSync(Proposal):
         self._connection.finish(self)
 
 
-class ReadOnly:
+class Refusing:
+    """Some or all clients are sent away.
+
+    `refused` counts them. The log names the first of them alone: clients come again and again, and
+    all at once.
+    """
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    def _send_away(self, connection: ClientConnection, reason: str) -> None:
+        if not self.refused:
+            log.info("%s: refused, as others will be: %s", connection.peer, reason)
+        self.refused += 1
+        connection.abort()
+
+
+class ReadOnly(Refusing):
     """No part in the ensemble, but reads are served to clients that accept it: what is shown may be
     outdated, and nothing can be changed. Their sessions are local, and end with this.
     """
@@ -187,6 +204,7 @@ class ReadOnly:
     plain_writes: Mapping[int, Take] = MappingProxyType({})
 
     def __init__(self, core: ServerCore) -> None:
+        super().__init__()
         self._core = core
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
@@ -208,8 +226,7 @@ class ReadOnly:
             core.local_sessions.take_up(connection, session_id, timeout)
         elif session_id in core.sessions:
             # Only the ensemble can say whether it lives; its client had better find that.
-            log.info("%s: refused with a global session, only reads are served", connection.peer)
-            connection.abort()
+            self._send_away(connection, "it has a global session, only reads are served")
         else:
             handshake.refuse("there is no", session_id)
 
@@ -217,33 +234,22 @@ class ReadOnly:
         assert connection.handshake is not None
         if connection.handshake.accepts_read_only:
             return True
-        log.info("%s: refused, only reads are served and it wants more", connection.peer)
-        connection.abort()
+        self._send_away(connection, "it wants more than reads, which alone are served")
         return False
 
     def forgotten(self, connection: ClientConnection) -> None:
         """It cannot have asked for anything."""
 
 
-class NotServing:
-    """No part in the ensemble: no client is admitted, so nothing can be asked for.
-
-    `refused` counts who has tried. The log names the first of them alone: clients come again and
-    again, and all at once.
-    """
+class NotServing(Refusing):
+    """No part in the ensemble: no client is admitted, so nothing can be asked for."""
 
     decides = False
     takes = CLIENT_WRITES
     plain_writes: Mapping[int, Take] = MappingProxyType({})
 
-    def __init__(self) -> None:
-        self.refused = 0
-
     def refuse(self, connection: ClientConnection) -> None:
-        if not self.refused:
-            log.info("%s: refused, as all clients are: this server has no leader", connection.peer)
-        self.refused += 1
-        connection.abort()
+        self._send_away(connection, "this server has no leader")
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         raise AssertionError(f"{connection} asks for operation {op} while nothing is served")

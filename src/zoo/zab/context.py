@@ -25,6 +25,10 @@ class Settings:
     """Bytes of data in one packet (jute.maxbuffer)."""
     max_unsent: int = 64 << 20
     """Bytes that may wait for one learner; a slower one is cut off and synchronised anew."""
+    max_missed: int = 32 << 20
+    """Bytes of transactions that a follower sends an observer that missed them."""
+    reconnect_delay_ms: int = 0
+    """An observer waits for up to so long, by chance, before it dials."""
 
 
 @dataclass(slots=True)

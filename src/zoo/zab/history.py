@@ -168,6 +168,11 @@ class History:
         index = bisect_right(self._chunks, zxid, key=_first_of) - 1
         return min(zxid, self._chunks[index].last) if index >= 0 else self.floor
 
+    def size_behind(self, zxid: int) -> int:
+        """Bytes of what lies behind `zxid`, give or take some hundred transactions."""
+        start = max(0, bisect_right(self._chunks, zxid, key=_first_of) - 1)
+        return sum(chunk.size for chunk in self._chunks[start:] if chunk.last > zxid)
+
     def runs(self, after: int, to: int | None = None) -> Iterator[tuple[int, list[bytes]]]:
         """(first zxid, entries) of what lies behind `after` up to `to`, in runs of some hundreds.
 

@@ -33,7 +33,7 @@ from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
 from zoo.zab.link import PeerLink
 from zoo.zab.snapshot_turns import SnapshotTurns
-from zoo.zab.sync_plan import NO_HISTORY
+from zoo.zab.sync_plan import NO_HISTORY, SyncPlan
 from zoo.zab.vote import UNKNOWN_ZXID
 
 log = logging.getLogger(__name__)
@@ -229,6 +229,9 @@ class Leader:
 
     def forward(self, handler: LearnerHandler) -> None:
         self.broadcast.forward(handler)
+
+    def is_too_much(self, plan: SyncPlan) -> bool:
+        return False  # the history as a whole has its limit
 
     def wants_snapshot(self, handler: LearnerHandler) -> None:
         """A snapshot shows what is committed as far as we know. Who has a history and cannot cut it

@@ -126,6 +126,10 @@ class LearnerMaster(Protocol):
 
     def promised(self, handler: LearnerHandler, current: int) -> None: ...
 
+    def is_too_much(self, plan: SyncPlan) -> bool:
+        """Whether a snapshot is sent instead of all the history that the learner lacks."""
+        ...
+
     def wants_snapshot(self, handler: LearnerHandler) -> None: ...
 
     def snapshot_ended(self) -> None: ...
@@ -311,7 +315,7 @@ class LearnerHandler:
         """A quorum has promised: send what the learner lacks."""
         history, end = self._context.history, self.master.history_end
         plan = plan_sync(history, end, self.last_zxid, self._cuts_exactly)
-        if plan.kind is PacketType.SNAP:
+        if plan.kind is PacketType.SNAP or self.master.is_too_much(plan):
             self.master.wants_snapshot(self)
             return
         self._log_plan(plan)

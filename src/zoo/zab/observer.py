@@ -30,15 +30,30 @@ class Observer(Learner):
     mode = "observer"
 
     def __init__(
-        self, context: LearnerContext, leader_sid: int, masters: Sequence[int] = ()
+        self,
+        context: LearnerContext,
+        leader_sid: int,
+        masters: Sequence[int] = (),
+        pause_ms: int = 0,
     ) -> None:
-        """`masters`: followers that may be asked before the leader, in this order."""
+        """`masters`: followers that may be asked before the leader, in this order; the first is
+        dialled after a pause.
+        """
         self._masters = deque(masters)
+        self._pause_ms = pause_ms
         self.fed_by = leader_sid
         """The server that we synchronise with: the leader, or a follower."""
         super().__init__(context, leader_sid)
         self._handlers[PacketType.INFORM] = self._inform
         self._handlers[PacketType.INFORMANDACTIVATE] = self._inform_and_activate
+
+    def _dial(self) -> None:
+        pause, self._pause_ms = self._pause_ms, 0
+        if pause:
+            self._began += pause
+            self.next_due = self._began
+        else:
+            super()._dial()
 
     def _next_master(self) -> int:
         """One follower after the other, round and round: after an election they are in step a

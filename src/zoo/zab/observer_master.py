@@ -28,6 +28,7 @@ from zoo.zab.packet_runs import proposals
 from zoo.zab.packets import PacketType, with_data
 from zoo.zab.request_runs import each_request
 from zoo.zab.snapshot_turns import SnapshotTurns
+from zoo.zab.sync_plan import SyncPlan
 
 _LEADER = Struct(">q")
 MAX_OBSERVERS = 1000
@@ -158,6 +159,10 @@ class ObserverMaster:
 
     def promised(self, handler: LearnerHandler, current: int) -> None:
         handler.synchronise()
+
+    def is_too_much(self, plan: SyncPlan) -> bool:
+        context = self.context
+        return context.history.size_behind(plan.after) > context.settings.max_missed
 
     def wants_snapshot(self, handler: LearnerHandler) -> None:
         self._turns.wants(handler)

@@ -290,7 +290,9 @@ class Peer:
         if self.feeds_observers:
             masters = [sid for sid in self.quorum.voters if sid not in (leader, self.my_id)]
             self._rng.shuffle(masters)
-        self.role = Observer(self, leader, masters)
+        delay = self.settings.reconnect_delay_ms
+        pause = self._rng.randrange(delay) if delay else 0
+        self.role = Observer(self, leader, masters, pause)
 
     def become_leading(self) -> None:
         self.role = Leader(self)
