@@ -91,7 +91,7 @@ def test_of_many_who_want_more_than_reads_too(caplog: pytest.LogCaptureFixture) 
         client.send(frame(encode(CONNECT)))
         assert not client.is_open
     reader = Client(server)
-    reader.send(frame(encode(CONNECT._replace(read_only=True))))
+    reader.send(frame(encode(ConnectRequest(0, 0, 10_000, 0, bytes(16), True))))
     assert reader.is_open
     assert writing.refused == 3
     assert caplog.text.count("wants more than reads") == 1
