@@ -10,6 +10,7 @@ from tests.shell.rig import Rig, at, refused
 from zoo.client.async_client import connect
 from zoo.client.streams import WatchStream
 from zoo.shell import following
+from zoo.testing import expire_session
 
 
 async def _watching(rig: Rig, line: str) -> asyncio.Task[int]:
@@ -97,6 +98,19 @@ def test_says_so_after_a_broken_connection(hosts: str) -> None:
 
     out = at(hosts, story).out
     assert [value["event"] for value in out.values] == ["Gap", "NodeCreated"]
+
+
+def test_goes_on_after_the_session_has_expired(hosts: str) -> None:
+    async def story(rig: Rig) -> None:
+        task = await _watching(rig, "watch -n 1 /w")
+        await expire_session(rig.shell.zk)
+        await poll(lambda: len(rig.out.notes) == 2, "the watch is set anew")
+        await rig.shell.zk.create("/w", b"")
+        assert await task == 0
+
+    out = at(hosts, story).out
+    assert [value["event"] for value in out.values] == ["Ended", "NodeCreated"]
+    assert "events are missing, read again" in out.lines[0]
 
 
 def test_data_that_changed_again(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:

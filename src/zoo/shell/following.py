@@ -8,7 +8,7 @@ from typing import Any
 from zoo.client.errors import NoAuthError, NoNodeError
 from zoo.client.results import Node
 from zoo.client.watches import Event
-from zoo.jute.constants import EventType, WatcherType
+from zoo.jute.constants import EventType, KeeperState, WatcherType
 from zoo.shell import values
 from zoo.shell.problems import Problem
 from zoo.shell.session import Shell
@@ -26,15 +26,17 @@ _COLOURS = {
 async def watch(
     shell: Shell, *, path: str, single: bool, no_data: bool, number: int | None, buffer: int
 ) -> None:
-    """Until `number` events, the end of the session, or Ctrl-C."""
-    seen = 0
-    async with await shell.zk.watch(path, recursive=not single, buffer=buffer) as events:
-        shell.out.note(f"watching {path}{'' if single else ' and all below it'}; Ctrl-C ends")
-        async for event in events:
-            await _tell(shell, event, with_data=not no_data)
-            seen += not event.is_gap
-            if number is not None and seen >= number:
-                return
+    """Until `number` events or Ctrl-C; a session that expires costs a gap."""
+    seen, state = 0, KeeperState.EXPIRED
+    while state is KeeperState.EXPIRED:  # a session that is over has a successor
+        async with await shell.zk.watch(path, recursive=not single, buffer=buffer) as events:
+            shell.out.note(f"watching {path}{'' if single else ' and all below it'}; Ctrl-C ends")
+            async for event in events:
+                await _tell(shell, event, with_data=not no_data)
+                state = event.state
+                seen += not event.is_gap
+                if number is not None and seen >= number:
+                    return
     raise Problem(f"the watch on {path} has ended")
 
 

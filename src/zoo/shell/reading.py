@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from zoo.client.errors import NoNodeError
+from zoo.client.results import Node
 from zoo.shell import values
 from zoo.shell.session import Shell
-from zoo.shell.walking import child, subtree
+from zoo.shell.walking import AT_ONCE, child, subtree, together
 
 
 async def ls(shell: Shell, *, path: str, stat: bool, watch: bool, recursive: bool) -> None:
@@ -103,51 +104,72 @@ async def sync(shell: Shell, *, path: str) -> None:
 
 
 async def tree(shell: Shell, *, path: str, depth: int | None, counts: bool, data: bool) -> None:
-    await _Tree(shell, depth, counts, data).show(path)
+    await _Tree(shell, depth, counts, data).draw(path)
+
+
+class _Seen(NamedTuple):
+    node: Node[bytes]
+    children: list[str]
+    """None of them where the depth ends."""
+    descendants: int | None
+    """When they are to be told: where the depth ends, and everywhere with `counts`."""
 
 
 class _Tree:
-    """Lines and branches. Where the depth ends, or `counts` says so, the number of all below."""
+    """Lines and branches. The children of a znode are looked at together, then drawn in order."""
 
     def __init__(self, shell: Shell, depth: int | None, counts: bool, data: bool) -> None:
         self._shell = shell
         self._depth = depth
         self._counts = counts
         self._data = data
-        self._shown = 0
+        self._drawn = 0
 
-    async def show(self, root: str) -> None:
-        await self._node(root, root, "", "", 0)
+    async def draw(self, root: str) -> None:
+        seen = await self._look(root, 0)
+        self._line(root, seen, "", 0)
+        await self._below(root, seen.children, "", 1)
         if not self._shell.out.as_json:
-            self._shell.out.show(None, f"{self._shown} znode{'' if self._shown == 1 else 's'}")
+            self._shell.out.show(None, f"{self._drawn} znode{'' if self._drawn == 1 else 's'}")
 
-    async def _node(self, path: str, name: str, first: str, rest: str, level: int) -> None:
-        shell = self._shell
+    async def _look(self, path: str, level: int) -> _Seen:
+        zk = self._shell.zk
+        node = await zk.get(path)
+        is_cut = self._depth is not None and level >= self._depth
+        has_children = node.stat.num_children > 0
+        names = await zk.children(path) if has_children and not is_cut else []
+        wanted = has_children and (is_cut or self._counts)
+        return _Seen(node, names, await zk.count_descendants(path) if wanted else None)
+
+    async def _look_unless_gone(self, path: str, level: int) -> _Seen | None:
         try:
-            node = await shell.zk.get(path)
-            is_cut = self._depth is not None and level >= self._depth
-            names = [] if is_cut else await shell.zk.children(path)
-            count = node.stat.num_children
-            if count and (is_cut or self._counts):
-                count = await shell.zk.count_descendants(path)
+            return await self._look(path, level)
         except NoNodeError:
-            if level:
-                return  # gone since its parent was read
-            raise
-        self._shown += 1
-        told = {"path": path, "depth": level, "children": node.stat.num_children}
-        marks = [shell.out.paint(name, fg="blue", bold=True) if count else name]
+            return None
+
+    async def _below(self, parent: str, names: list[str], margin: str, level: int) -> None:
+        for start in range(0, len(names), AT_ONCE):
+            batch = names[start : start + AT_ONCE]
+            paths = [child(parent, name) for name in batch]
+            looks = (self._look_unless_gone(path, level) for path in paths)
+            for name, path, seen in zip(batch, paths, await together(looks)):
+                if seen is not None:
+                    is_last = name == names[-1]
+                    self._line(name, seen, margin + ("└── " if is_last else "├── "), level)
+                    below = margin + ("    " if is_last else "│   ")
+                    await self._below(path, seen.children, below, level + 1)
+
+    def _line(self, name: str, seen: _Seen, branch: str, level: int) -> None:
+        out, (node, _, descendants) = self._shell.out, seen
+        self._drawn += 1
+        told = {"path": node.path, "depth": level, "children": node.stat.num_children}
+        marks = [out.paint(name, fg="blue", bold=True) if node.stat.num_children else name]
         if node.is_ephemeral:
-            marks.append(shell.out.paint("ephemeral", fg="magenta"))
-        if count and (is_cut or self._counts):
-            told["descendants"] = count
-            marks.append(shell.out.paint(f"({count} below)", dim=True))
-        if self._data and node.data:
-            marks.append(f"= {values.short(node.data)}")
+            marks.append(out.paint("ephemeral", fg="magenta"))
+        if descendants is not None:
+            told["descendants"] = descendants
+            marks.append(out.paint(f"({descendants} below)", dim=True))
         if self._data:
             told |= values.data_json(node.data)
-        shell.out.show(told, first + " ".join(marks))
-        for each in names:
-            is_last = each == names[-1]
-            branch, below = ("└── ", "    ") if is_last else ("├── ", "│   ")
-            await self._node(child(path, each), each, rest + branch, rest + below, level + 1)
+            marks += [f"= {values.short(node.data)}"] if node.data else []
+        out.show(told, branch + " ".join(marks))

@@ -58,7 +58,6 @@ class Entry:
     home: Callable[[], ModuleType]
     help: str
     params: tuple[click.Parameter, ...] = ()
-    section: str = "Znodes"
     is_one_shot: bool = True
     needs_session: bool = True
 
