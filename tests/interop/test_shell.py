@@ -12,12 +12,15 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.interop import harness
 from tests.interop.harness import Server
 from tests.interop.test_java_cli import ACLS, NODES, QUOTAS, WATCHES, normalised, run_cli
+from zoo.client.blocking import Client
+from zoo.testing import EmbeddedEnsemble
 
 pytestmark = pytest.mark.interop
 
@@ -126,3 +129,43 @@ def test_top_of_a_java_server(servers: dict[str, Server]) -> None:
     (member,) = json.loads(done.stdout)["members"]
     assert (member["role"], member["lag"]) == ("standalone", 0)
     assert member["znodes"] > 3
+
+
+@pytest.mark.usefixtures("needs_zoo")
+def test_top_and_watch_of_an_ensemble_that_loses_a_member() -> None:
+    with EmbeddedEnsemble(3) as ensemble, Client(ensemble.hosts) as client:
+        members = _top(ensemble.hosts)
+        assert sorted(member["role"] for member in members) == ["follower", "follower", "leader"]
+        assert all(isinstance(member["lag"], int) for member in members)
+        command = [str(harness.zoo_executable()), "watch", "/w", "--json", "--server"]
+        with subprocess.Popen(
+            [*command, ensemble.hosts], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as watch:
+            assert watch.stdout is not None
+            assert watch.stderr is not None
+            watch.stderr.readline()
+            for member in ensemble.servers:  # one of them serves the watch
+                member.kill()
+                harness.wait_until(lambda: _down(ensemble.hosts) == 1, 60, "the others serve")
+                member.start()
+            client.retrying(lambda: client.sync("/"))
+            gap = json.loads(watch.stdout.readline())
+            assert gap["event"] == "Gap"
+            client.create("/w", b"after it all")
+            seen = (json.loads(line) for line in watch.stdout)
+            created = next(each for each in seen if each["event"] != "Gap")
+            assert (created["event"], created["data"]) == ("NodeCreated", "after it all")
+            watch.kill()
+
+
+def _down(hosts: str) -> int:
+    return sum(member["role"] is None for member in _top(hosts))
+
+
+def _top(hosts: str) -> list[dict[str, Any]]:
+    command = [str(harness.zoo_executable()), "top", "--once", "--json", "--interval", "0.05"]
+    done = subprocess.run(
+        [*command, "--server", hosts], capture_output=True, text=True, check=True, timeout=60
+    )
+    members: list[dict[str, Any]] = json.loads(done.stdout)["members"]
+    return members

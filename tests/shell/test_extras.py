@@ -7,7 +7,7 @@ from zoo.shell.problems import Problem
 
 
 def test_a_missing_library_is_named_with_the_command_that_brings_it() -> None:
-    missing = pytest.raises(Problem, match=r"the view needs rich: pip install 'zoo\[shell\]'")
+    missing = pytest.raises(Problem, match=r"the view needs rich: pip install prompt_toolkit rich")
     with missing, extra("the view"):
         raise ModuleNotFoundError("No module named 'rich.live'", name="rich")
 

@@ -60,6 +60,27 @@ def test_errors_are_one_line_and_a_code(
     assert b"Traceback" not in done.stderr
 
 
+def completed(hosts: str, *words: str) -> list[str]:
+    """What bash would offer for the last word."""
+    env = {
+        "_ZOO_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(("zoo", *words)),
+        "COMP_CWORD": str(len(words)),
+        "ZOO_SERVER": hosts,
+    }
+    result = CliRunner().invoke(main, env=env, prog_name="zoo")
+    return [line.partition(",")[2] for line in result.stdout.split()]
+
+
+def test_completion_in_bash(hosts: str) -> None:
+    zoo(hosts, "create", "-p", "/app/config")
+    assert completed(hosts, "getA") == ["getAcl", "getAllChildrenNumber"]
+    assert completed(hosts, "get", "/a") == ["/app"]
+    assert completed(hosts, "get", "-s", "/app/") == ["/app/config"]
+    assert completed("127.0.0.1:1", "get", "/a") == []
+    assert "--json" in completed(hosts, "get", "--")
+
+
 def test_a_watch_is_waited_for(hosts: str) -> None:
     zoo(hosts, "create", "/a", "x")
     env = {**os.environ, "ZOO_SERVER": hosts, "PYTHONUNBUFFERED": "1"}

@@ -125,7 +125,7 @@ def test_without_prompt_toolkit_there_is_a_hint(hosts: str, tmp_path: Path) -> N
         "from zoo.tools.cli import main; main(['shell'])"
     )
     with Terminal([sys.executable, "-c", code], {"ZOO_SERVER": hosts}) as terminal:
-        terminal.wait_for("needs prompt_toolkit: pip install 'zoo[shell]'")
+        terminal.wait_for("needs prompt_toolkit: pip install prompt_toolkit rich")
         assert terminal.wait() == 1
 
 

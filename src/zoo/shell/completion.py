@@ -55,9 +55,8 @@ async def candidates(
         return [Candidate(n, "", length) for n in _shell_commands() if n.startswith(typing.word)]
     if param.type is not ZNODE:
         return []
-    return [
-        Candidate(quoted(path), "", length) for path in await _paths(typing.word, list_children)
-    ]
+    paths = await paths_from(typing.word, list_children)
+    return [Candidate(quoted(path), "", length) for path in paths]
 
 
 def _shell_commands() -> list[str]:
@@ -94,7 +93,8 @@ def _awaited(entry: Entry, words: Sequence[str]) -> click.Parameter | None:
     return arguments[0] if arguments else None
 
 
-async def _paths(word: str, list_children: Lister) -> list[str]:
+async def paths_from(word: str, list_children: Lister) -> list[str]:
+    """The paths that begin with the word."""
     if not word:
         return ["/"]
     above, slash, name = word.rpartition("/")

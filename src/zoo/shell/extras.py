@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from zoo.shell.problems import Problem
 
-INSTALL = "pip install 'zoo[shell]'"
+INSTALL = "pip install prompt_toolkit rich"
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from zoo.client.errors import NoAuthError, NoNodeError
+from zoo.client.errors import NoAuthError, NoNodeError, OperationTimeoutError
 from zoo.client.results import Node
 from zoo.client.watches import Event
 from zoo.jute.constants import EventType, KeeperState, WatcherType
@@ -61,10 +61,10 @@ async def _tell(shell: Shell, event: Event, with_data: bool) -> None:
 
 
 async def _read(shell: Shell, path: str) -> Node[bytes] | None:
-    """As it is now; an event carries no data."""
+    """As it is now, if that can be said; an event carries no data."""
     try:
         return await shell.zk.get(path)
-    except (NoNodeError, NoAuthError):
+    except (NoNodeError, NoAuthError, OperationTimeoutError):
         return None
 
 

@@ -40,6 +40,8 @@ _OPTIONS: tuple[Callable[[], click.Option], ...] = (
     lambda: click.Option(["--tls-cert", "certificate"], metavar="FILE", help="Our certificate."),
     lambda: click.Option(["--tls-key", "key"], metavar="FILE", help="Its key."),
 )
+_PATIENCE = 1.0
+"""Seconds for a person who pressed Tab."""
 _LINK = ("hosts", "timeout", "auths", "read_only", "ca", "certificate", "key")
 
 
@@ -82,6 +84,28 @@ def make_shell(given: dict[str, Any]) -> Any:
 
     link = Link(**{name: given.pop(name) for name in _LINK})
     return Shell(link, Output(given.pop("as_json")))
+
+
+def paths_for(given: dict[str, Any], incomplete: str) -> list[str]:
+    """What a path may become, from the server that the options name; none if it is not there."""
+    import asyncio
+
+    from zoo.shell.completion import Listing, paths_from
+    from zoo.shell.problems import EXPECTED
+
+    shell = make_shell({**given, "timeout": _PATIENCE, "as_json": False})
+
+    async def ask() -> list[str]:
+        try:
+            await shell.connect()
+            return await paths_from(incomplete, Listing(shell.zk.children))
+        finally:
+            await shell.close()
+
+    try:
+        return asyncio.run(ask())
+    except EXPECTED:
+        return []
 
 
 def finish(work: Coroutine[Any, Any, int]) -> None:

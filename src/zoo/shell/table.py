@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 Action = Callable[..., Awaitable[None]]
 HELP = {"help_option_names": ["-h", "-?", "--help"]}
@@ -21,6 +22,14 @@ class ZnodePath(click.types.StringParamType):
     """Marks what completes to paths of znodes. Its rules are the client's business."""
 
     name = "path"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """For bash, zsh and fish: `eval "$(_ZOO_COMPLETE=bash_source zoo)"`."""
+        from zoo.shell.oneshot import paths_for
+
+        return [CompletionItem(path) for path in paths_for(ctx.params, incomplete)]
 
 
 class FilePath(click.types.StringParamType):

@@ -43,7 +43,17 @@ class _Lazy(click.Group):
     """Our own commands, and the one-shot commands of the shell's table."""
 
     def list_commands(self, context: click.Context) -> list[str]:
+        return [*self._own(context), *self._on_znodes()]
+
+    def _own(self, context: click.Context) -> list[str]:
         return sorted([*super().list_commands(context), *LAZY])
+
+    @staticmethod
+    def _on_znodes() -> dict[str, str]:
+        """One-shot commands of the shell's table, and their help."""
+        from zoo.shell.commands import COMMANDS
+
+        return {name: entry.help for name, entry in COMMANDS.items() if entry.is_one_shot}
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name in LAZY:
@@ -61,13 +71,11 @@ class _Lazy(click.Group):
         return None if entry is None else oneshot.command(entry)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        from zoo.shell.commands import COMMANDS
-
-        super().format_commands(context, formatter)
+        ours = [(name, self.get_command(context, name)) for name in self._own(context)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(60)) for name, each in ours if each])
         with formatter.section("Commands on znodes, for any server"):
-            formatter.write_dl(
-                [(name, entry.help) for name, entry in COMMANDS.items() if entry.is_one_shot]
-            )
+            formatter.write_dl(list(self._on_znodes().items()))
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
