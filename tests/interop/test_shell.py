@@ -118,10 +118,10 @@ def test_export_here_import_there(kind: str, servers: dict[str, Server], tmp_pat
     script = f"{START}{acl}\nexport /a -o {file}\ndeleteall /a"
     assert run_shell(one, script).returncode == 0
     done = run_shell(other, f"import {file} /copy\nls -R /copy\nget /copy/a\ngetAcl /copy/locked")
-    assert "/copy: 5 created, 1 left out" in done.stdout
+    assert "/copy: 5 created, 1 omitted" in done.stdout
     assert "digest:u:l/WWQMEJvHDdk3y8BNFWSmaANKE=:r" in done.stdout
     again = run_shell(other, f"import {file} /copy")
-    assert (again.returncode, again.stdout) == (0, "/copy: 1 left out, 5 same\n")
+    assert (again.returncode, again.stdout) == (0, "/copy: 1 omitted, 5 same\n")
 
 
 def test_top_of_a_java_server(servers: dict[str, Server]) -> None:

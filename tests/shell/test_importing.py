@@ -24,15 +24,15 @@ def file(hosts: str, tmp_path: Path) -> str:
 def test_to_the_same_place(hosts: str, file: str) -> None:
     rig = typed(hosts, "deleteall /a", f"import {file}", "ls -R /a", "get /a/b/c", "getAcl /a/r")
     assert rig.out.lines == [
-        "/a: 4 created, 1 left out",
+        "/a: 4 created, 1 omitted",
         *("/a", "/a/b", "/a/b/c", "/a/r", "two", "world:anyone:cdrwa", "ip:10.0.0.1:r"),
     ]
-    assert rig.out.values[1] == {"path": "/a", "created": 4, "left out": 1, "dryRun": False}
+    assert rig.out.values[1] == {"path": "/a", "created": 4, "omitted": 1, "dryRun": False}
 
 
 def test_below_another_path(hosts: str, file: str) -> None:
     rig = typed(hosts, f"import {file} /other/place", "get /other/place/b/c")
-    assert rig.out.lines == ["/other/place: 4 created, 1 left out", "two"]
+    assert rig.out.lines == ["/other/place: 4 created, 1 omitted", "two"]
 
 
 def test_ephemerals_and_acls_as_one_likes(hosts: str, file: str) -> None:
@@ -46,14 +46,14 @@ def test_ephemerals_and_acls_as_one_likes(hosts: str, file: str) -> None:
 def test_a_dry_run_writes_nothing(hosts: str, file: str) -> None:
     rig = typed(hosts, f"import --dry-run {file} /copy", "ls /")
     assert rig.out.lines == [
-        "/copy: 4 created, 1 left out (a dry run: nothing was written)",
+        "/copy: 4 created, 1 omitted (a dry run: nothing was written)",
         "[a]",
     ]
 
 
 def test_what_is_there_already_and_equal_is_no_conflict(hosts: str, file: str) -> None:
     rig = typed(hosts, f"import {file}", f"import {file}")
-    assert rig.out.lines == ["/a: 1 left out, 4 same"] * 2
+    assert rig.out.lines == ["/a: 1 omitted, 4 same"] * 2
 
 
 def test_conflicts_fail_before_anything_is_written(hosts: str, file: str) -> None:
@@ -135,6 +135,6 @@ def test_what_is_the_roots_own_stays(hosts: str, file: str) -> None:
     address = hosts.partition("/")[0]
     try:
         rig = typed(address, f"import {file} /", "get /b/c")
-        assert rig.out.lines == ["/: 3 created, 2 left out", "two"]
+        assert rig.out.lines == ["/: 3 created, 2 omitted", "two"]
     finally:
         typed(address, "deleteall /b", "deleteall /r")

@@ -63,11 +63,11 @@ def test_counting_ephemerals_and_sync(hosts: str) -> None:
     rig = typed(
         hosts,
         *("create -p /a/b/c", "getAllChildrenNumber /a", "create -e /a/e", "getEphemerals /a"),
-        *("getEphemerals", "sync /a"),
+        *("getEphemerals", "getEphemerals /a/e-", "sync /a"),
     )
     lines = rig.out.lines
     assert lines[1] == "2"
-    assert lines[3:] == ["[/a/e]", "[/a/e]", "Sync is OK"]
+    assert lines[3:] == ["[/a/e]", "[/a/e]", "[]", "Sync is OK"]
 
 
 def test_tree(hosts: str) -> None:

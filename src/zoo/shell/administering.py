@@ -16,8 +16,8 @@ from zoo.shell.session import Shell
 _SECRET = "addauth"
 
 
-async def addauth(shell: Shell, *, scheme: str, credentials: str) -> None:
-    await shell.add_auth(scheme, credentials.encode())
+async def addauth(shell: Shell, *, scheme: str, credentials: str | None) -> None:
+    await shell.add_auth(scheme, (credentials or "").encode())
 
 
 async def whoami(shell: Shell) -> None:

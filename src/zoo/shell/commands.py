@@ -341,7 +341,7 @@ _ADMINISTERING = (
         "addauth",
         _administering,
         "Prove an identity: addauth digest name:password.",
-        (word("scheme"), word("credentials")),
+        (word("scheme"), word("credentials", required=False)),
         is_one_shot=False,
     ),
     Entry(

@@ -27,7 +27,7 @@ class Step(NamedTuple):
     """What shall be done with a record."""
 
     kind: str
-    """created, same, conflict or left out."""
+    """created, same, conflict or omitted."""
     path: str
     record: Record
     version: int = -1
@@ -123,7 +123,7 @@ class _Import:
     async def _step(self, record: Record) -> Step:
         path = below(self.root, record.path)
         if path == "/" or (record.is_ephemeral and not self._ephemerals):
-            return Step("left out", path, record)
+            return Step("omitted", path, record)
         try:
             node, acl = await self._there(path, record)
         except NoNodeError:

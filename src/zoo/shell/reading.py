@@ -94,7 +94,8 @@ async def get_all_children_number(shell: Shell, *, path: str) -> None:
 
 
 async def get_ephemerals(shell: Shell, *, path: str) -> None:
-    found = await shell.zk.ephemerals(path)
+    """The path is a mere beginning, as in ZooKeeper: /a/e finds /a/e-0000000001, too."""
+    found = [each for each in await shell.zk.ephemerals() if each.startswith(path)]
     shell.out.show({"path": path, "ephemerals": found}, f"[{', '.join(found)}]")
 
 

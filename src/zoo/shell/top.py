@@ -12,6 +12,7 @@ from zoo.shell.extras import extra
 from zoo.shell.members import Look, lag, leader_of, look, member_json
 from zoo.shell.problems import Problem
 from zoo.shell.session import Shell
+from zoo.shell.values import iso
 
 _DISCOVERY_SECONDS = 3.0
 HEADS = (
@@ -74,7 +75,7 @@ class _View:
         leader = leader_of(self.looks)
         if self._shell.out.as_json:
             members = [member_json(s, self._before.get(s.server), leader) for s in self.looks]
-            self._shell.out.show({"time": time.time(), "members": members})
+            self._shell.out.show({"time": iso(int(time.time() * 1000)), "members": members})
         else:
             rows = [HEADS, *self.rows()]
             widths = [max(len(row[n]) for row in rows) for n in range(len(HEADS))]
