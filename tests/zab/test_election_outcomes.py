@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.zab.election_net import begun, looking, settled, taken
-from zoo.zab.election import MAX_OUTSIDERS, Decision, Election
+from zoo.zab.election import MAX_OUTSIDERS, Decision, Election, NewerConfig
 from zoo.zab.notification import parse_notification
 from zoo.zab.quorum import Majority
 from zoo.zab.quorum_joint import Joint
@@ -141,6 +141,25 @@ def test_who_does_not_know_that_it_votes_is_followed_into_its_round_and_votes() 
                 target.received(source.my_id, message, 1)
     assert one.round == 10
     assert (one.state, four.state) == (LEADING, FOLLOWING)
+
+
+def test_who_has_no_vote_any_more_tells_of_the_configuration_by_which_that_is() -> None:
+    """Else who knows of no other voter would ask it for ever."""
+    old, new = Majority([1], observers=[2]), Majority([3], observers=[1, 2])
+    one, two = Election(1, new, b"version=5"), Election(2, old, b"version=4")
+    one.begin(7, 1, 0)
+    two.begin(7, 1, 0)
+    one.out.clear()
+    ((_, asked),) = two.out
+    one.received(2, asked, 1)
+    ((target, answer),) = one.out
+    assert target == 2
+    two.received(1, answer, 2)
+    assert two.newer_config == NewerConfig(5, b"version=5", 1)
+    one.out.clear()
+    one.reconfigure(new, b"version=4")
+    one.received(4, asked, 300)
+    assert taken(one) == [], "it knows nothing that they do not"
 
 
 def test_a_voter_tells_observers_but_does_not_count_them() -> None:

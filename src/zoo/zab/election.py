@@ -187,7 +187,8 @@ class Election:
         self._is_there(sid)
         self._note_config(sid, heard)
         if sid not in self.quorum.voters:
-            if heard.state is LOOKING:
+            is_behind = heard.vote.config_version < self.config_version
+            if heard.state is LOOKING and (self.is_voter or is_behind):
                 self._answer_outsider(sid, now_ms)
         elif self.state is not LOOKING:
             self._heard_when_settled(sid, heard, now_ms)
@@ -455,13 +456,12 @@ class Election:
         self._resend_at = due if self._resend_at is None else min(self._resend_at, due)
 
     def _answer_outsider(self, sid: int, now_ms: int) -> None:
-        """Tell a server that has no vote; not the same twice at a time.
+        """Tell a server that has no vote, if we have one, or a later configuration, by which
+        others vote; not the same twice at a time.
 
         Such a server may be one that answers to an earlier round than its own, at once: without
         that limit the two would go on for ever.
         """
-        if not self.is_voter:
-            return
         message = self._message()
         told, when = self._outsiders.pop(sid, (b"", 0))
         self._outsiders[sid] = (told, when)
