@@ -143,6 +143,16 @@ def test_who_does_not_know_that_it_votes_is_followed_into_its_round_and_votes() 
     assert (one.state, four.state) == (LEADING, FOLLOWING)
 
 
+def test_who_has_seen_a_change_that_came_to_nothing_follows_those_who_have_not() -> None:
+    """It may be that no quorum of that change will ever be there."""
+    three = Election(3, Joint(Majority([1, 2, 3]), Majority([3, 4, 5])))
+    three.begin(7, 1, 0)
+    three.notification(1, settled(1, LEADING), 1)
+    assert three.decision is None
+    three.notification(2, settled(1, FOLLOWING), 1)
+    assert three.decision == Decision(Vote(1, 0, 1, 0), FOLLOWING, (1, 2))
+
+
 def test_who_has_no_vote_any_more_tells_of_the_configuration_by_which_that_is() -> None:
     """Else who knows of no other voter would ask it for ever."""
     old, new = Majority([1], observers=[2]), Majority([3], observers=[1, 2])

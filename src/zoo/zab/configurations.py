@@ -108,6 +108,11 @@ class Configurations:
         """Whether a change is under way."""
         return self.seen.version > self.committed.version
 
+    @property
+    def servers(self) -> dict[int, QuorumServer]:
+        """All that are members or may come to be, where they are now."""
+        return {**self.seen.ensemble.servers, **self.committed.ensemble.servers}
+
     def _decide(self) -> None:
         self.quorum: QuorumVerifier = self.committed.quorum
         if self.is_changing and not self.seen.lists_same(self.committed):

@@ -51,6 +51,7 @@ from zoo.zab.notification import (
     parse_notification,
 )
 from zoo.zab.quorum import QuorumVerifier
+from zoo.zab.quorum_joint import Joint
 from zoo.zab.vote import (
     NOBODY,
     UNKNOWN_ZXID,
@@ -136,6 +137,7 @@ class Election:
     def reconfigure(self, quorum: QuorumVerifier, config: bytes) -> None:
         """Go by another configuration, beginning with the next input."""
         self.quorum = quorum
+        self._holding = quorum.old if isinstance(quorum, Joint) else quorum
         self.config = config
         self.config_version = config_version(config)
         self.is_voter = self.my_id in quorum.voters
@@ -301,7 +303,11 @@ class Election:
             self._count(now_ms)
 
     def _join(self, ballots: dict[int, Ballot], ballot: Ballot, one_round: bool) -> bool:
-        """Settle as those have who agree with `ballot`, if they are a quorum with a leader."""
+        """Settle as those have who agree with `ballot`, if they are a quorum with a leader.
+
+        A quorum of what holds, though we have seen a change: it may have come to nothing, and
+        then nobody of it may be there. If not, our log is ahead of a leader that lacks it.
+        """
         vote = ballot.vote
         if vote.leader == self.my_id:
             # They may be the first to know. But what they did in an earlier round is no longer so:
@@ -311,7 +317,7 @@ class Election:
             leader = ballots.get(vote.leader)
             leads = leader is not None and leader.state is LEADING
         supporters = [s for s, other in ballots.items() if agrees(other, ballot, one_round)]
-        if not leads or not self.quorum.contains_quorum(supporters):
+        if not leads or not self._holding.contains_quorum(supporters):
             return False
         self._decide(vote, supporters)
         return True
