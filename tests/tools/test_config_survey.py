@@ -9,7 +9,15 @@ from tests.interop.ensemble import lone_member
 from tests.interop.harness import free_port
 from zoo.client.hosts import Server
 from zoo.config_ensemble import parse_ensemble_text
-from zoo.tools.config_survey import Answer, client_address, leader_of, look, parse_srvr, survey
+from zoo.tools.config_survey import (
+    Answer,
+    client_address,
+    leader_of,
+    leading,
+    look,
+    parse_srvr,
+    survey,
+)
 
 SRVR = """Zookeeper version: 3.9.5-zoo-0.1.0, built on 2026-11-21 00:00 UTC
 Latency min/avg/max: 0/0.0/0
@@ -62,7 +70,8 @@ def test_addresses_for_clients() -> None:
 def test_who_leads() -> None:
     assert leader_of({1: answer(1), 2: answer(1, "leader")}) == 2
     assert leader_of({1: answer(9, "leader"), 2: answer(1, "leader")}) == 1
-    assert leader_of({1: answer(1)}) is None
+    assert leading({0: answer(1, "leader")}) == answer(1, "leader")
+    assert leader_of({0: answer(1)}) is leading({0: answer(1)}) is None
 
 
 def test_members_are_asked_where_they_are_known_to_be(tmp_path: Path) -> None:

@@ -111,6 +111,14 @@ def test_the_number_of_voters() -> None:
     assert ("danger", "no voter stays: everything depends on servers that are new") in told
 
 
+def test_more_than_one_leader() -> None:
+    told = found(Wish(leaving="3"), {1: LEADS, 2: LEADS, 3: UP})
+    assert told[0] == (
+        "danger",
+        "servers 1, 2 all say that they lead: are their files what they were?",
+    )
+
+
 def test_addresses() -> None:
     everywhere = {**ALL_UP, 4: UP, 5: UP}
     joining = f"{FOUR},server.5=127.0.0.1:2888:3888;3888"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from zoo.config_ensemble import Ensemble, QuorumServer
-from zoo.tools.config_survey import Answer, client_address, leader_of
+from zoo.tools.config_survey import Answer, client_address, leader_of, leading
 from zoo.zab.quorum import quorum_of
 
 _HEAD = ("server", "role", "quorum, election", "clients at", "now")
@@ -58,7 +58,7 @@ def now(answer: Answer, leader: Answer | None) -> str:
 
 def states(answers: dict[int, Answer]) -> dict[int, str]:
     """All members' states in words, by rising number."""
-    leader = answers.get(leader_of(answers) or 0)
+    leader = leading(answers)
     return {sid: now(answer, leader) for sid, answer in sorted(answers.items())}
 
 
@@ -106,8 +106,8 @@ def as_json(ensemble: Ensemble, answers: dict[int, Answer] | None = None) -> dic
             "weights": {str(sid): weight for sid, weight in sorted(ensemble.weights.items())},
         }
     if answers is not None:
-        leader = leader_of(answers)
-        told["leader"] = leader
+        leader = leading(answers)
+        told["leader"] = leader_of(answers)
         told["quorum"]["up"] = quorum.contains_quorum(
             {sid for sid, answer in answers.items() if answer.is_in_step}
         )
@@ -116,7 +116,7 @@ def as_json(ensemble: Ensemble, answers: dict[int, Answer] | None = None) -> dic
             member |= {
                 "state": answer.state,
                 "zxid": None if answer.zxid is None else f"0x{answer.zxid:x}",
-                "behind": answer.behind(answers.get(leader or 0)),
+                "behind": answer.behind(leader),
                 "version": answer.version,
                 "why": answer.why,
             }

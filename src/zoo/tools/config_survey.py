@@ -65,6 +65,12 @@ def leader_of(answers: Mapping[int, Answer]) -> int | None:
     return max(leaders)[1] if leaders else None
 
 
+def leading(answers: Mapping[int, Answer]) -> Answer | None:
+    """The leader's answer."""
+    sid = leader_of(answers)
+    return None if sid is None else answers[sid]
+
+
 async def survey(ensemble: Ensemble, known: Iterable[Server] = ()) -> dict[int, Answer]:
     """Every member's answer by its number. `known` are addresses of some of them."""
     places = {sid: client_address(server) for sid, server in ensemble.servers.items()}

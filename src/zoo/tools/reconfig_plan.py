@@ -223,6 +223,10 @@ def _voters(plan: Plan, answers: Mapping[int, Answer]) -> Iterable[Finding]:
             f"{len(new)} voters bear the loss of {(len(new) - 1) // 2}, no more than"
             f" {len(new) - 1} do: better add one, or let one observe",
         )
+    leaders = [sid for sid in plan.old.servers if answers[sid].state == LEADER]
+    if len(leaders) > 1:
+        text = f"servers {numbers(leaders)} all say that they lead: are their files what they were?"
+        yield Finding(Level.DANGER, text)
     leader = leader_of(answers)
     if leader is not None and leader not in new:
         yield Finding(

@@ -30,7 +30,7 @@ from zoo.tools.config_survey import (
     UNKNOWN,
     Answer,
     client_address,
-    leader_of,
+    leading,
     survey,
 )
 from zoo.tools.reconfig_plan import WAYS_OUT, Facts, Plan, Wish, plan
@@ -38,8 +38,12 @@ from zoo.tools.reconfig_plan import WAYS_OUT, Facts, Plan, Wish, plan
 _NEVER = -2
 _NEVER_A_ZNODES = 0x7FFFFFFE
 _POLL_SECONDS = 0.25
+_RETRY_SECONDS = 1.0
 _GENERAL = (Code.RECONFIGDISABLED, Code.UNIMPLEMENTED, Code.RECONFIGINPROGRESS, Code.NOAUTH)
-_MAY_PASS = (Code.NEWCONFIGNOQUORUM, Code.RECONFIGINPROGRESS)
+_MAY_PASS = {
+    Code.NEWCONFIGNOQUORUM: "waiting: the leader sees no quorum of the new configuration in step",
+    Code.RECONFIGINPROGRESS: "waiting: another change is under way",
+}
 Tell = Callable[[str], None]
 
 
@@ -110,7 +114,8 @@ class Run:
         self._plan = plan
         self._known = tuple(known)
         self._tell = tell
-        self._told: dict[int, str] = {}
+        self._told: dict[int | None, str] = {}
+        """The last line about each server, and (None) about the whole."""
 
     async def carry_out(self, timeout: float) -> tuple[Ensemble, dict[int, Answer]]:
         """Each of the three stages, up to the request, up to its answer, and until all are in step,
@@ -164,7 +169,7 @@ class Run:
                     raise Refused(f"{error.code.name}: {why}") from error
             if _now() > deadline:
                 raise Unknown("no answer came in time; `zoo config` tells what holds now")
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS if was_lost else _RETRY_SECONDS)
 
     async def _ask(self, timeout: float) -> Ensemble:
         request = self._plan.request
@@ -186,11 +191,11 @@ class Run:
         return found
 
     async def _tell_who_lacks(self, code: Code) -> None:
+        if _MAY_PASS[code] not in self._told.values():
+            self._told[None] = _MAY_PASS[code]
+            self._tell(_MAY_PASS[code])
         answers = await survey(self._plan.new, self._known)
         self._tell_states({s: a for s, a in answers.items() if not a.is_in_step}, answers)
-        if 0 not in self._told:
-            self._told[0] = code.name
-            self._tell(f"waiting: {WAYS_OUT[code]}")
 
     async def _wait_for_joiners(self, changed: Ensemble, deadline: float) -> dict[int, Answer]:
         while True:
@@ -198,7 +203,7 @@ class Run:
             joiners = {sid: answers[sid] for sid in self._plan.joiners}
             self._tell_states(joiners, answers)
             late = {sid: a for sid, a in joiners.items() if not is_there(a, changed, sid)}
-            leads = leader_of(answers) is not None or all(map(cannot_be_asked, answers.values()))
+            leads = leading(answers) is not None or all(map(cannot_be_asked, answers.values()))
             if leads and not late:
                 return answers
             if _now() > deadline:
@@ -207,7 +212,7 @@ class Run:
             await asyncio.sleep(_POLL_SECONDS)
 
     def _tell_states(self, some: dict[int, Answer], answers: dict[int, Answer]) -> None:
-        leader = answers.get(leader_of(answers) or 0)
+        leader = leading(answers)
         for sid, answer in some.items():
             text = now(answer, leader).replace(f", zxid 0x{answer.zxid or 0:x}", "")
             if self._told.get(sid) != text:
