@@ -23,7 +23,7 @@ ANSWERS = {
 
 def test_a_configuration_as_text() -> None:
     assert table(THREE, ANSWERS) == [
-        "version 10000000a; a quorum is any 2 of 1, 2, 4: 1 may fail; one is up",
+        "version 10000000a; a quorum is any 2 of 1, 2, 4: 1 may fail; there is one now",
         "server  role         quorum, election  clients at  now",
         "1       participant  a:2888:3888       a:2181      leader, zxid 0x10000000c",
         "2       participant  b:2888:3888       b2:2182     "
@@ -32,7 +32,7 @@ def test_a_configuration_as_text() -> None:
         "4       participant  d:2888:3888       d:2181      unknown address: nobody said",
     ]
     alone = dict.fromkeys(ANSWERS, ANSWERS[3])
-    assert table(THREE, alone)[0].endswith("one is not seen to be up")
+    assert table(THREE, alone)[0].endswith("; none is seen now")
 
 
 @pytest.mark.parametrize(

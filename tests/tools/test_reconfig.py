@@ -10,6 +10,8 @@ from click.testing import CliRunner, Result
 from tests.interop.ensemble import lone_member
 from tests.interop.harness import Server, free_port
 from zoo.tools.cli import main
+from zoo.tools.reconfig import Manner, _verdict
+from zoo.tools.reconfig_plan import Finding, Level
 
 GONE = f"server.9=127.0.0.1:1:2:observer;127.0.0.1:{free_port()}"
 
@@ -56,6 +58,24 @@ def test_nothing_dangerous_is_done_unasked(member: Server) -> None:
     assert (result.exit_code, "--yes does it all the same" in result.stderr) == (3, True)
     result = run(member, "--add", GONE, "--json")
     assert json.loads(result.stdout)["outcome"] == "not sent"
+
+
+@pytest.mark.parametrize(("answer", "why"), [(True, ""), (False, "as you wish")])
+def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: bool, why: str) -> None:
+    asked: list[str] = []
+
+    def confirm(text: str, err: bool) -> bool:
+        asked.append(text)
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("click.confirm", confirm)
+    manner = Manner("", (), 1.0, dry_run=False, yes=False, json=False)
+    assert _verdict([Finding(Level.DANGER, "fire")], manner) == why
+    assert asked == ["Do it all the same?"]
+    assert _verdict([Finding(Level.NOTE, "smoke")], manner) == ""
+    assert _verdict([Finding(Level.REFUSED, "no")], manner._replace(yes=True)) != ""
+    assert len(asked) == 1
 
 
 def test_changes_and_how_they_end(member: Server) -> None:

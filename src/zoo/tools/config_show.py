@@ -70,9 +70,9 @@ def table(ensemble: Ensemble, answers: dict[int, Answer]) -> list[str]:
         for sid, server in sorted(ensemble.servers.items())
     ]
     in_step = {sid for sid, answer in answers.items() if answer.is_in_step}
-    state = "is up" if quorum_of(ensemble).contains_quorum(in_step) else "is not seen to be up"
+    seen = "there is one" if quorum_of(ensemble).contains_quorum(in_step) else "none is seen"
     return [
-        f"version {ensemble.version:x}; {quorum_rule(ensemble)}; one {state}",
+        f"version {ensemble.version:x}; {quorum_rule(ensemble)}; {seen} now",
         *columns([_HEAD, *rows]),
     ]
 
