@@ -23,7 +23,7 @@ UNKNOWN = "unknown address"
 LEADER = "leader"
 STANDALONE = "standalone"
 MODES = (LEADER, "follower", "observer", STANDALONE, "read-only")
-_ANSWER_SECONDS = 2.0
+_ANSWER_SECONDS = 4.0
 _ANY_ADDRESS = ("0.0.0.0", "::", "0:0:0:0:0:0:0:0")
 
 
