@@ -29,6 +29,7 @@ SHOWS = {
     "tail_that_is_kept": "s2 leads in epoch 2 from 0x100000002 on",
     "observer": "s3 -> s4 INFORM 0x100000002",
     "withheld_snapshot": "s2 -> s3 SNAP 0x100000003",
+    "transfer": "s1 leads in epoch 2 from 0x100000003 on",
 }
 
 

@@ -44,6 +44,12 @@ class Replica(FakeReplica):
         super().commit_to(zxid)
         self._ensemble.acknowledged += acknowledged
 
+    def empty_transaction(self, zxid: int) -> bytes:
+        return b"%016x " % zxid
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        self.pending.append((zxid, entry))
+
     def write(self, text: bytes) -> None:
         zxid = self.role.next_zxid()
         entry = b"%016x %s" % (zxid, text)

@@ -75,6 +75,24 @@ class FakeReplica:
         assert self.leading is not None
         self.leading = None
 
+    def hold(self) -> None:
+        self.calls.append(("hold",))
+
+    def release(self, reason: str) -> None:
+        self.calls.append(("release", reason))
+
+    def keep_clients(self) -> None:
+        self.calls.append(("keep",))
+
+    def empty_transaction(self, zxid: int) -> bytes:
+        return b"empty"
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        self.calls.append(("adopt", zxid, entry))
+
+    def session_moved(self, session_id: int) -> None:
+        self.calls.append(("moved", session_id))
+
     def snapshot(self) -> SnapshotStream | None:
         if not self.free_snapshots:
             return None

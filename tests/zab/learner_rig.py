@@ -100,6 +100,24 @@ class FakeReplica:
         self.role = None
         self.pending.clear()
 
+    def hold(self) -> None:
+        self.answers.append(("hold",))
+
+    def release(self, reason: str) -> None:
+        self.answers.append(("release", reason))
+
+    def keep_clients(self) -> None:
+        self.answers.append(("keep",))
+
+    def empty_transaction(self, zxid: int) -> bytes:
+        return b"empty"
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        self.answers.append(("adopt", zxid, entry))
+
+    def session_moved(self, session_id: int) -> None:
+        self.answers.append(("moved", session_id))
+
     def snapshot(self) -> SnapshotStream | None:
         return SnapshotStream(self.last_zxid, self._pieces(encode_state(self.state)))
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from zoo.client.base import ClientBase
 from zoo.client.following import CONFIG_PATH
-from zoo.client.results import Node
+from zoo.client.results import Node, Transferred
 from zoo.client.streams import OneShot, WatchCallback
 from zoo.client.watches import Kind
 from zoo.jute import client_records as c
@@ -61,3 +61,14 @@ class AdminOperations(ClientBase[T]):
         request = c.ReconfigRequest(joining, leaving, members, version)
         reply = await self._ask(Op.reconfig, request, CONFIG_PATH, timeout)
         return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)
+
+    async def transfer_leader(
+        self, server: int, *, within: float = 5.0, timeout: float | None = None
+    ) -> Transferred:
+        """Have the member with this number lead, instead of the one that this client is connected
+        to. It has `within` seconds to catch up; up to then nothing changes. Who may do it is who
+        may reconfig. Raises UnimplementedError where no Zoo leads.
+        """
+        request = c.TransferLeaderRequest(server, int(within * 1000))
+        reply = await self._ask(Op.transferLeader, request, None, timeout)
+        return Transferred(reply.leader, reply.held / 1000, reply.reason)

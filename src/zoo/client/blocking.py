@@ -18,7 +18,7 @@ from zoo.client.converters import BYTES, Converter
 from zoo.client.direct import ask
 from zoo.client.errors import ClientError
 from zoo.client.portal import Dispatcher, portal
-from zoo.client.results import Children, Node
+from zoo.client.results import Children, Node, Transferred
 from zoo.client.retry import RetryPolicy
 from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
@@ -314,6 +314,11 @@ class Client(Generic[T]):
         self, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Node[str]:
         return self._run(self._client.get_config(watch=self._callback(watch), timeout=timeout))
+
+    def transfer_leader(
+        self, server: int, *, within: float = 5.0, timeout: float | None = None
+    ) -> Transferred:
+        return self._run(self._client.transfer_leader(server, within=within, timeout=timeout))
 
     def reconfig(
         self,

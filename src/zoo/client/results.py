@@ -40,6 +40,16 @@ class Node(NamedTuple, Generic[T]):
         return datetime.fromtimestamp(self.stat.mtime / 1000, UTC)
 
 
+class Transferred(NamedTuple):
+    """Who leads now, how many seconds writes stood still, and why it is not the server that was
+    asked for, if it is not.
+    """
+
+    leader: int
+    held: float
+    reason: str | None
+
+
 class Children(NamedTuple):
     """The names of a znode's children, sorted, and the znode's own Stat."""
 

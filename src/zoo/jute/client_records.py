@@ -170,6 +170,23 @@ class ReconfigRequest:
 
 
 @record
+class TransferLeaderRequest:
+    """Not in ZooKeeper."""
+
+    server: Long
+    timeout: Int  # ms
+
+
+@record
+class TransferLeaderResponse:
+    """Who leads; how long writes stood still; null, or why it is not the one that was asked for."""
+
+    leader: Long
+    held: Int  # ms
+    reason: NullableText
+
+
+@record
 class SyncRequest:
     path: NullablePath
 

@@ -48,6 +48,7 @@ class Op(IntEnum):
     setWatches2 = 105
     addWatch = 106
     whoAmI = 107
+    transferLeader = 10001  # none of ZooKeeper's, which calls it unimplemented
     createSession = -10
     closeSession = -11
     error = -1
@@ -125,6 +126,8 @@ _ROWS = (
     Operation(Op.sync, False, c.SyncRequest, c.SyncResponse),
     Operation(Op.ping),
     Operation(Op.whoAmI, reply=c.WhoAmIResponse),
+    # The permission is on /zookeeper/config, as for reconfig.
+    Operation(Op.transferLeader, False, c.TransferLeaderRequest, c.TransferLeaderResponse, WRITE),
     Operation(Op.setWatches, False, c.SetWatches),
     Operation(Op.setWatches2, False, c.SetWatches2),
     Operation(Op.addWatch, False, c.AddWatchRequest, c.ErrorResponse),

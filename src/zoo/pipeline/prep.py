@@ -275,6 +275,11 @@ class Prep:
         """An error transaction for what cannot even be prepared, yet somebody waits for a zxid."""
         return self._refuse(origin, cxid, self.order.next_zxid(), code)
 
+    def empty_transaction(self, zxid: int) -> bytes:
+        """One that changes nothing, and is refused to nobody: it is not proposed here."""
+        header = pack_txn_header(0, 0, zxid, self.wall_ms, Op.error)
+        return header + ERROR_BODY.pack(Code.RECONFIGINPROGRESS)
+
     # --- making the transaction
 
     def _propose(self, origin: Requester, cxid: int, zxid: int, done: Done) -> Proposal:

@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from typing import Any, NoReturn, Protocol
 
+from zoo.config import Config
 from zoo.config_ensemble import (
     Ensemble,
     QuorumServer,
@@ -59,6 +60,10 @@ class Policy:
         self.is_enabled = is_enabled
         self.least_voters = 2 if standalone_enabled else 1
         self.multi_address = multi_address
+
+
+def policy_of(config: Config) -> Policy:
+    return Policy(config.reconfig_enabled, config.standalone_enabled, config.multi_address_enabled)
 
 
 def next_configuration(

@@ -152,10 +152,15 @@ class Writes:
         body = pack_int(len(path)) + path + blob + pack_int(version)
         return Done(Op.setData, body, (edit,), self.tree.shown_stat(edit[2]))
 
+    def check_administrator(self, requester: Requester) -> None:
+        """The znode of the configuration is read-only for all but the administrator."""
+        self.check_session(requester)
+        self._check_acl(requester, self.view.acl(CONFIG_NODE), Perms.WRITE, CONFIG_NODE)
+
     def reconfigure(self, requester: Requester, zxid: int, time: int, text: bytes) -> Done:
-        """Show another configuration; its znode is read-only for all but the administrator."""
+        """Show another configuration."""
         view = self.view
-        self._check_acl(requester, view.acl(CONFIG_NODE), Perms.WRITE, CONFIG_NODE)
+        self.check_administrator(requester)
         blob = pack_int(len(text)) + text
         edit = changes.set_data(view, CONFIG_NODE, blob, -1, zxid, time)
         body = pack_int(len(CONFIG_NODE)) + CONFIG_NODE + blob + pack_int(-1)

@@ -21,6 +21,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from zoo.runtime.hub import Hub
+from zoo.runtime.port_listener import PortListener
 from zoo.runtime.turn_loop import MAX_EVENTS, Events
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore, TooManyConnections
@@ -85,6 +87,7 @@ class ClientListener:
         self._accept_again = float("inf")
         self._refusals = 0
         self._refusal_logged = float("-inf")
+        self._moved: PortListener | None = None
         self._listening = {sock.fileno(): sock for sock in sockets}
         for fd in self._listening:
             self.epoll.register(fd, IN)
@@ -232,13 +235,16 @@ class ClientListener:
             except OSError as error:
                 self._pause_accepting(error)
                 return
-            try:
-                self._admit(sock, *address[:2])
-            except TooManyConnections as refusal:
-                self._refuse(sock, address, refusal)
-            except OSError as error:
-                log.warning("cannot serve %s: %s", address[0], error)
-                sock.close()
+            self._take(sock, address)
+
+    def _take(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        try:
+            self._admit(sock, *address[:2])
+        except TooManyConnections as refusal:
+            self._refuse(sock, address, refusal)
+        except OSError as error:
+            log.warning("cannot serve %s: %s", address[0], error)
+            sock.close()
 
     def _admit(self, sock: socket.socket, host: str, port: int) -> None:
         sock.setblocking(False)
@@ -337,13 +343,31 @@ class ClientListener:
     def stop_listening(self) -> None:
         """Take no more connections and no more requests; what is under way goes on."""
         self._draining = True
+        self._close_ports()
+        for link in list(self._links.values()):
+            if link.mask & IN:
+                self._poll_for(link, link.mask & ~IN)
+
+    def move(self, hub: Hub, address: tuple[str, int]) -> None:
+        """Take connections at another address from now on. Those that there are stay."""
+        if self._draining:
+            return
+        self._close_ports()
+        log.info("clients are served at %s port %d from now on", *address)
+        self._moved = PortListener(hub, "clients", [address], self._adopt, lambda problem: None, 0)
+        self._moved.open()
+
+    def _adopt(self, sock: socket.socket, name: str) -> None:
+        host, _, port = name.rpartition(":")
+        self._take(sock, (host.strip("[]"), int(port)))
+
+    def _close_ports(self) -> None:
         for fd, sock in self._listening.items():
             self.epoll.unregister(fd)
             sock.close()
         self._listening.clear()
-        for link in list(self._links.values()):
-            if link.mask & IN:
-                self._poll_for(link, link.mask & ~IN)
+        if self._moved is not None:
+            self._moved.close()
 
     def has_unsent(self) -> bool:
         return any(link.unsent for link in self._links.values())
@@ -354,6 +378,8 @@ class ClientListener:
         for sock in self._listening.values():
             sock.close()
         self._listening.clear()
+        if self._moved is not None:
+            self._moved.close()
 
 
 def plain_ip(ip: str) -> str:

@@ -34,6 +34,7 @@ from zoo.zab.ready import Ready
 log = logging.getLogger(__name__)
 
 _QUORUM_SECONDS = 2.0  # that a stop gives to what waits for the ensemble
+_HANDOVER_MS = 1000  # that a stop gives to the next leader to be caught up
 _MAX_TICK_SECONDS = 0.1
 _ROUNDS = 4  # the other members do not wait for more than this of clients
 
@@ -55,7 +56,9 @@ class MemberDriver(Driver):
         self.peer = peer
         config = member.core.config
         hub = Hub(self.readiness.epoll, self.listener.watched)
-        self.peers = Peers(hub, config, peer, self._port_lost)
+        self.peers = Peers(
+            hub, config, peer, self._port_lost, lambda address: self.listener.move(hub, address)
+        )
         self.listener.rounds = _ROUNDS
         self._tick_seconds = min(_MAX_TICK_SECONDS, config.tick_time_ms / 20_000)
         self._reload = reload
@@ -162,11 +165,19 @@ class MemberDriver(Driver):
     # --- the end
 
     def stop(self) -> None:
+        """A leader hands over first; whatever becomes of that, the server ends."""
         if not self.stopping:
             self._give_up_at = time.monotonic() + _QUORUM_SECONDS
+            self._begin_turn()
+            if self.member.handover.leave(_HANDOVER_MS):
+                log.info("leadership goes to another server first")
+            self._end_turn()
+            self._all_read()
         super().stop()
 
     def _is_undurable(self) -> bool:
+        if self.member.handover.is_leaving:
+            return True
         if not self.peer.log.is_idle:
             return True
         core = self.core

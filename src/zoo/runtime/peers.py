@@ -7,7 +7,7 @@ The driver feeds it readiness and due timers within its turns, and at the end of
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from zoo.config import Config
@@ -40,10 +40,17 @@ class NetworkedPeer(LinkingPeer, Protocol):
 
 
 class Peers:
-    """`failed` is told when a port is lost for good: the server must end."""
+    """`failed` is told when a port is lost for good: the server must end. `clients_at` is told
+    when clients are to be served at another address.
+    """
 
     def __init__(
-        self, hub: Hub, config: Config, peer: NetworkedPeer, failed: Callable[[PortUnusable], None]
+        self,
+        hub: Hub,
+        config: Config,
+        peer: NetworkedPeer,
+        failed: Callable[[PortUnusable], None],
+        clients_at: Callable[[tuple[str, int]], None] = lambda address: None,
     ) -> None:
         self.hub = hub
         self._peer = peer
@@ -56,7 +63,9 @@ class Peers:
         self._configured = peer.configurations.committed, peer.configurations.committed
         mine = self._mine.addresses
         self._all_ips = all_ips = config.quorum_listen_on_all_ips
-        feeding = config.observer_master_port
+        self._clients_at = clients_at
+        self._feeding_port = config.observer_master_port
+        self._feeds_at = self._observers_on(self._mine)
         self.mesh = ElectionMesh(
             self.hub,
             peer.my_id,
@@ -87,16 +96,25 @@ class Peers:
                 listen_on=tuple((ANY if all_ips else a.host, a.quorum_port) for a in mine),
                 connect_seconds=_connect_ms(config) / 1000,
                 bind_attempts=config.election_port_bind_retry,
-                observers_on=tuple((ANY if all_ips else a.host, feeding) for a in mine)
-                if feeding and servers[peer.my_id] in config.ensemble.voters
-                else (),
+                observers_on=self._feeds_at,
             ),
             lost,
-            {
-                sid: [(address.host, feeding) for address in server.addresses]
-                for sid, server in servers.items()
-            },
+            self._masters(servers),
         )
+
+    def _observers_on(self, mine: QuorumServer) -> tuple[tuple[str, int], ...]:
+        """Where this server takes observers, should it follow."""
+        if not self._feeding_port or self._peer.my_id not in self._configured[0].quorum.voters:
+            return ()
+        host = ANY if self._all_ips else None
+        return tuple((host or each.host, self._feeding_port) for each in mine.addresses)
+
+    def _masters(self, servers: Mapping[int, QuorumServer]) -> dict[int, list[tuple[str, int]]]:
+        """Where all servers do."""
+        return {
+            sid: [(address.host, self._feeding_port) for address in server.addresses]
+            for sid, server in servers.items()
+        }
 
     def _follow_configuration(self) -> None:
         """The members have changed, or are about to: the mesh and the links know them all."""
@@ -118,17 +136,25 @@ class Peers:
             {
                 sid: [(address.host, address.quorum_port) for address in server.addresses]
                 for sid, server in servers.items()
-            }
+            },
+            self._masters(servers),
         )
         mine = known.committed.ensemble.servers.get(me)
-        if mine is not None and mine != self._mine:
-            self._move(mine)
+        if mine is not None:
+            if mine != self._mine:
+                self._move(mine)
+            self._feed(self._observers_on(mine))
+
+    def _feed(self, listen_on: tuple[tuple[str, int], ...]) -> None:
+        if listen_on != self._feeds_at:
+            self._feeds_at = listen_on
+            self.links.feed(listen_on)
 
     def _move(self, mine: QuorumServer) -> None:
         """Our own line says something else now."""
         old, self._mine = self._mine, mine
-        if mine.client != old.client and old.client is not None:
-            log.warning("clients are served at %s from the next start on", mine.client)
+        if mine.client is not None and mine.client != old.client:
+            self._clients_at(mine.client)
         if mine.addresses == old.addresses:
             return
         log.info("this server is at %s now", mine)

@@ -100,22 +100,35 @@ class QuorumLinks:
         self.listener = PortListener(
             hub, "learners", settings.listen_on, self._accepted, failed, settings.bind_attempts
         )
-        self.observers = PortListener(
-            hub,
+        self.observers = self._observer_port(settings.observers_on)
+
+    def _observer_port(self, listen_on: Addresses) -> PortListener:
+        peer = self._peer
+        return PortListener(
+            self.hub,
             "observers",
-            settings.observers_on,
+            listen_on,
             lambda sock, name: peer.observer_link(self._linked(sock, name)),
-            failed,
-            settings.bind_attempts,
+            self._failed,
+            self._settings.bind_attempts,
         )
 
     def start(self) -> None:
         self.listener.open()
         self.observers.open()
 
-    def set_leaders(self, leaders: Mapping[int, Addresses]) -> None:
-        """The members, and where they take learners, from now on."""
+    def set_leaders(
+        self, leaders: Mapping[int, Addresses], masters: Mapping[int, Addresses] | None = None
+    ) -> None:
+        """The members, and where they take learners and observers, from now on."""
         self._leaders = leaders
+        self._masters = masters or {}
+
+    def feed(self, listen_on: Addresses) -> None:
+        """Take observers there from now on; nowhere, if empty."""
+        self.observers.close()
+        self.observers = self._observer_port(listen_on)
+        self.observers.open()
 
     def move(self, listen_on: Addresses) -> None:
         """Our own quorum addresses are others now."""

@@ -48,10 +48,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REQUEST = Struct(">iii")  # frame length, xid, operation
 PATH_LENGTH = Struct(">i")
 
-unpack_request = REQUEST.unpack_from
+unpack_request = Struct(">iii").unpack_from  # frame length, xid, operation
 unpack_length = PATH_LENGTH.unpack_from
 
 GET_DATA, EXISTS = int(Op.getData), int(Op.exists)
@@ -74,9 +73,8 @@ class Deferred(NamedTuple):
 class ClientConnection:
     """The server's end of one client connection, without the socket.
 
-    The driver feeds `receive`, sends what `take_output` returns, and reports `closed`. It must not
-    feed while `paused` is true and must close the socket once `closing` is set and all output is
-    out.
+    The driver feeds `receive` unless `paused`, sends what `take_output` returns, and reports
+    `closed`. It must close the socket once `closing` is set and all output is out.
     """
 
     def __init__(self, core: ServerCore, peer: str, ip: str) -> None:
@@ -179,7 +177,7 @@ class ClientConnection:
                     continue
             self.out_size = size
             stop = pos + 4 + length
-            self._request(xid, op, buf[pos + 12 : stop])
+            self.request(xid, op, buf[pos + 12 : stop])
             size = self.out_size
             pos = stop
             plain = plain and not session.closing
@@ -210,7 +208,7 @@ class ClientConnection:
             f"a frame of {length} bytes: allowed are 8 to {self.core.max_frame} (jute.maxbuffer)"
         )
 
-    def _request(self, xid: int, op: int, payload: bytes) -> None:
+    def request(self, xid: int, op: int, payload: bytes) -> None:
         """One request, in whatever order it may be answered."""
         if op in self.core.writing.takes:
             self._write(xid, op, payload)
@@ -469,12 +467,16 @@ class ClientConnection:
         if not self.dirty:
             self.mark_dirty()
 
+    def take_waiting(self) -> list[Proposal | PlainWrite | Deferred]:
+        items = list(self.waiting)
+        self.waiting.clear()
+        self._deferred_size = 0
+        return items
+
     def _drop_deferred(self) -> None:
         """Only writes must stay: each still pops itself when it commits."""
-        waiting = self.waiting
-        kept = [item for item in waiting if not isinstance(item, Deferred)]
-        waiting.clear()
-        waiting.extend(kept)
+        items = self.take_waiting()
+        self.waiting.extend(item for item in items if not isinstance(item, Deferred))
 
     def abort(self) -> None:
         """Close without sending what is left."""
@@ -490,7 +492,7 @@ class ClientConnection:
         self.out_size = 0
         self.input.clear()
         self.core.forget(self)
-        self.session = _NO_SESSION  # which may have us as its owner: a cycle would stay for ever
+        self.session = _NO_SESSION  # it may have us as its owner: a cycle would stay for ever
 
 
 _REFUSED = 1 << 32  # no operation number has so many bits: the body is the error to answer

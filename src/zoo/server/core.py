@@ -26,6 +26,7 @@ from zoo.pipeline.plain_writes import SET_SIZE, PlainWrite, Take
 from zoo.pipeline.prep import Order, Prep
 from zoo.pipeline.proposal import OpenSession, Proposal
 from zoo.pipeline.reads import Reads
+from zoo.pipeline.reconfig import policy_of
 from zoo.pipeline.replies import REPLY
 from zoo.pipeline.writes import Writes
 from zoo.server.access import Access
@@ -142,6 +143,7 @@ class ServerCore:
         writes.close_session_txn = config.close_session_txn_enabled
         self.prep = Prep(writes, order)
         self.prep.wall_ms = self.wall_ms
+        self.prep.policy = policy_of(config)
         sets = PlainSets(self.prep, self.max_frame)
         creates = PlainCreates(self.prep, self.max_frame)
         self.plain_preparation: dict[int, Take] = {
@@ -466,9 +468,8 @@ class ServerCore:
         return self._pace.due(rested)
 
     def begin_snapshot(self) -> SnapshotEncoder:
-        """A snapshot of the tree as it is now. The log is rolled, so that later transactions have a
-        file of
-        their own. To be called between turns; drain its chunks while serving goes on."""
+        """A snapshot of the tree as it is now; drain its chunks while serving goes on. The log is
+        rolled: later transactions have a file of their own. To be called between turns."""
         self._pace.begun()
         self.log.roll_log()
         return self.snapshot_encoder()

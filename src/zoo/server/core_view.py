@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from zoo.server.core import ServerCore
+from zoo.server.holding import Holding
 from zoo.server.stats import ConnectionStats, ServerStats
 from zoo.server.view import EnsembleFacts, ServerConf
 
@@ -37,7 +38,8 @@ class CoreView:
 
     @property
     def is_serving(self) -> bool:
-        return self._core.is_serving
+        writing = self._core.writing
+        return self._core.is_serving and not (isinstance(writing, Holding) and writing.is_parked)
 
     @property
     def mode(self) -> str:

@@ -48,6 +48,8 @@ _CREATES = (_CREATE, int(Op.create2))
 _SMALLEST = 24  # bytes of a frame with an empty path and no data
 _CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
 _pack_length = _pack_timeout = Struct(">i").pack
+_pack_request = Struct(">ii").pack
+_NOTHING = bytes(8)
 _unpack_header = Struct(">qiqqi").unpack_from
 _REQUESTS = {op: OPERATIONS[op].request for op in (*CLIENT_WRITES, _SYNC)}
 
@@ -67,9 +69,12 @@ def apply(core: ServerCore, entry: bytes) -> Replayed:
 class Forwarded(Proposal):
     """A request on its way to the leader and back."""
 
-    __slots__ = ("began_ms", "closes", "cxid", "floor", "is_done", "op", "opens")
+    __slots__ = ("_request", "began_ms", "closes", "cxid", "floor", "is_done", "op", "opens")
 
-    def __init__(self, cxid: int, op: int, floor: int, began_ms: int) -> None:
+    def __init__(
+        self, cxid: int, op: int, floor: int, began_ms: int, request: bytes = _NOTHING
+    ) -> None:
+        """`request`: the whole of it, xid and operation in front."""
         # It has nothing to commit: the rest of a proposal's attributes would be wasted on it.
         self.reply = b""
         self.cxid = cxid
@@ -79,6 +84,11 @@ class Forwarded(Proposal):
         self.is_done = False
         self.opens = 0
         self.closes = 0
+        self._request = request
+
+    @property
+    def payload(self) -> bytes:
+        return self._request[8:]
 
 
 def _is_plain(buf: bytes, path: int, path_size: int, op: int, stop: int) -> bool:
@@ -115,8 +125,8 @@ class Forwarding:
 
     # --- to the leader
 
-    def _forwarded(self, cxid: int, op: int) -> Forwarded:
-        return Forwarded(cxid, op, self._last_logged(), self._core.now_ms)
+    def _forwarded(self, cxid: int, op: int, request: bytes = _NOTHING) -> Forwarded:
+        return Forwarded(cxid, op, self._last_logged(), self._core.now_ms, request)
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Forwarded:
         """Forward a client's write or sync. Raises JuteError, and KeeperError for what a local
@@ -127,7 +137,7 @@ class Forwarding:
             decode(record, payload)
         if connection.session.is_local and needs_global(op, payload):
             self._upgrade(connection)
-        forwarded = self._forwarded(xid, op)
+        forwarded = self._forwarded(xid, op, _pack_request(xid, op) + payload)
         if op == _SYNC:
             forwarded.reply = self._core.reads.sync(connection, payload)
             self._syncs.append((connection, forwarded))
@@ -152,8 +162,9 @@ class Forwarding:
                 or not _is_plain(buf, pos + 16, path_size, op, stop)
             ):
                 break
-            requests.append(buf[pos + 4 : stop])
-            run.append(Forwarded(cxid, op, floor, now))
+            request = buf[pos + 4 : stop]
+            requests.append(request)
+            run.append(Forwarded(cxid, op, floor, now, request))
             pos = stop
         if run:
             self._learner.forward_run(connection.session_id, requests, connection.identities)
@@ -308,6 +319,10 @@ class Forwarding:
             core.sessions.track(session_id, connection.handshake.timeout)
             core.take_over(connection, session)
             connection.handshake.established()
+
+    def coming_back(self) -> dict[ClientConnection, int]:
+        """Who waits for the leader's word on a session, and on which."""
+        return {connection: session_id for session_id, connection in self._revalidating.items()}
 
     def touched(self) -> list[tuple[int, int]]:
         """Sessions whose clients have been heard of since the last call."""

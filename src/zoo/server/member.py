@@ -23,17 +23,20 @@ from zoo.jute.codec import JuteError
 from zoo.jute.operations import Op
 from zoo.jute.records import Id
 from zoo.persistence.snapshot_stream import StreamDecoder
-from zoo.pipeline.reconfig import Policy
+from zoo.pipeline.proposal import Proposal
 from zoo.server import remote
 from zoo.server.connection import ClientConnection
 from zoo.server.core import ServerCore
 from zoo.server.four_letter_words import READ_ONLY_MODE
+from zoo.server.handover import Handover
+from zoo.server.holding import Holding
 from zoo.server.learning import Forwarding, apply
 from zoo.server.plain_delivery import deliver_plain
 from zoo.server.view import EnsembleFacts, LeaderFacts
-from zoo.server.writing import DecidingByQuorum, NotServing, ReadOnly, Writing
+from zoo.server.writing import NotServing, ReadOnly, Writing
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
+from zoo.zab.context import Epochs
 from zoo.zab.log_queue import LogQueue
 from zoo.zab.quorum import QuorumVerifier
 from zoo.zab.ready import Ready
@@ -63,6 +66,7 @@ class PeerOfMember(Protocol):
     quorum: QuorumVerifier
     now_ms: int
     lacks_history: bool
+    epochs: Epochs
 
     @property
     def state(self) -> ServerState: ...
@@ -78,6 +82,9 @@ class PeerOfMember(Protocol):
 
     @property
     def observer_master_id(self) -> int | None: ...
+
+    @property
+    def leader_id(self) -> int | None: ...
 
     def tick(self, now_ms: int) -> None: ...
 
@@ -106,6 +113,9 @@ class Member:
         """False after a snapshot that may be of Java's, until trees agree."""
         self._reads_only = False
         self._looking_since: int | None = None
+        self.handover = Handover(
+            core, lambda: self.peer.epochs.current, lambda: self.peer.leader_id
+        )
         core.ensemble = self.facts
         core.opens_local = core.config.local_sessions_enabled
         core.ids = SessionIds(my_id, core.wall_ms)
@@ -125,6 +135,7 @@ class Member:
 
     def tick(self) -> None:
         self.core.tick()
+        self.handover.tick()
         self.peer.tick(self.core.now_ms)
         if self.core.config.read_only_mode_enabled:
             self._consider_read_only()
@@ -193,7 +204,7 @@ class Member:
     def snapshot_due(self, rested: bool = True) -> bool:
         """Only committed state, and nothing that a leader may take back, goes into a snapshot."""
         core = self.core
-        has_role = core.is_serving and not self._reads_only
+        has_role = core.is_serving and not self._reads_only and not self.handover.is_parked
         return has_role and not core.tree.is_being_read and core.snapshot_due(rested)
 
     def replace_state(self, tree: DataTree, sessions: dict[int, int]) -> None:
@@ -201,6 +212,7 @@ class Member:
         log was cut. `tree` tells of changes through `core.notify`.
         """
         self._end_read_only()
+        self._drop_kept()
         assert not self.core.is_serving
         self.core.replace_state(tree, sessions)
         self._show_configuration()
@@ -299,25 +311,23 @@ class Member:
         self._leader = leader
         self._led_since_ms = core.now_ms
         self._sizes = _NO_SIZES
-        self._admit(DecidingByQuorum(core, leader), leader)
+        kept = self._admit(self.handover.lead(leader), leader)
         core.prep.leader = leader
-        core.prep.policy = Policy(
-            core.config.reconfig_enabled,
-            core.config.standalone_enabled,
-            core.config.multi_address_enabled,
-        )
         core.mode = "leader"
+        self.handover.resumed(kept)
 
     def start_learning(self, learner: Learning) -> None:
         self._end_read_only()
         core = self.core
-        self._forwarding = Forwarding(core, learner, lambda: self.peer.log.appended)
-        self._admit(self._forwarding, None)
+        kept = self._admit(Forwarding(core, learner, lambda: self.peer.log.appended), None)
         core.mode = learner.mode
+        self.handover.resumed(kept)
 
-    def _admit(self, writing: Writing, leader: Leading | None) -> None:
-        """Clients may come again."""
+    def _admit(self, writing: Writing, leader: Leading | None) -> Holding | None:
+        """Clients may come again. What those have asked for that were kept waits in the result."""
         core = self.core
+        kept = self.handover.resume()
+        self._forwarding = writing if isinstance(writing, Forwarding) else None
         sessions, refused = len(core.sessions), 0
         if isinstance(core.writing, NotServing):
             refused = core.writing.refused
@@ -328,11 +338,42 @@ class Member:
             sessions,
             refused,
         )
+        return kept
 
     def stop_serving(self) -> None:
-        self._leader = self._forwarding = None
-        self.core.prep.leader = None
-        self.core.stop_serving()
+        self._leader = self.core.prep.leader = None
+        if not self.handover.park(self._forwarding):
+            self._forwarding = None
+            self.core.stop_serving()
+
+    def _drop_kept(self) -> None:
+        """What they have asked for could not be recognized any more."""
+        self.handover.drop()
+        self._forwarding = None
+
+    # --- Replica: leadership is handed over
+
+    def hold(self) -> None:
+        self.handover.hold()
+
+    def release(self, reason: str) -> None:
+        self.handover.release(reason)
+
+    def keep_clients(self) -> None:
+        self.handover.keep()
+
+    def empty_transaction(self, zxid: int) -> bytes:
+        return self.core.prep.empty_transaction(zxid)
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        core = self.core
+        core.proposals.append(Proposal(zxid, (), b"", None, core.outstanding_view.digest))
+
+    def session_moved(self, session_id: int) -> None:
+        connection = self.core.attached.get(session_id)
+        if connection is not None and connection.handshake is None:
+            log.info("%s: its session is served by another server now", connection.peer)
+            connection.close()
 
     # --- Replica: state as a whole
 
@@ -356,6 +397,10 @@ class Member:
         payload: bytes,
         identities: Sequence[Id],
     ) -> None:
+        if self.handover.puts_aside(
+            lambda: self.request(learner, session_id, cxid, op, payload, identities)
+        ):
+            return
         if op == _SYNC:
             assert self._leader is not None
             self._leader.sync(learner)
@@ -365,6 +410,10 @@ class Member:
     def request_run(
         self, learner: Any, session_id: int, frames: bytes, identities: Sequence[Id]
     ) -> None:
+        if self.handover.puts_aside(
+            lambda: self.request_run(learner, session_id, frames, identities)
+        ):
+            return
         pos, end = 0, len(frames)
         while pos < end:
             stop = remote.take_run(self.core, learner, session_id, frames, pos, identities)
@@ -374,7 +423,10 @@ class Member:
             pos = stop
 
     def revalidate(self, learner: Any, session_id: int, timeout: int) -> bool:
-        return remote.revalidate(self.core, learner, session_id, timeout)
+        valid = remote.revalidate(self.core, learner, session_id, timeout)
+        if valid and self._leader is not None:
+            self._leader.tell_moved(session_id, learner)
+        return valid
 
     def touch(self, session_id: int, timeout: int) -> None:
         remote.touch(self.core, session_id, timeout)

@@ -9,7 +9,7 @@ in force. `Deciding` prepares here; zoo.server.learning.Forwarding asks the lead
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SYNC = int(Op.sync)
-_WITH_SYNC = CLIENT_WRITES | {_SYNC}
+_SYNC, _TRANSFER_LEADER = int(Op.sync), int(Op.transferLeader)
+_LEADERS = CLIENT_WRITES | {_TRANSFER_LEADER}
+_WITH_SYNC = _LEADERS | {_SYNC}
 
 
 class Writing(Protocol):
@@ -136,18 +137,30 @@ class Deciding:
 
 class DecidingByQuorum(Deciding):
     """The leader of others. It may have been replaced and not know it yet, so it answers a sync
-    only when they are heard to follow it still.
+    only when they are heard to follow it still. Who wants another leader asks it (`transfer`).
     """
 
-    def __init__(self, core: ServerCore, leader: Leading) -> None:
+    def __init__(
+        self,
+        core: ServerCore,
+        leader: Leading,
+        transfer: Callable[[ClientConnection, int, bytes], Any],
+    ) -> None:
         super().__init__(core)
         self._leader = leader
+        self._transfer = transfer
 
     @property
     def takes(self) -> frozenset[int]:
-        return CLIENT_WRITES if self._leader.is_alone else _WITH_SYNC
+        return _LEADERS if self._leader.is_alone else _WITH_SYNC
+
+    def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        self._leader.tell_moved(session_id)
+        super().take_up(connection, session_id, timeout)
 
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
+        if op == _TRANSFER_LEADER:
+            return self._transfer(connection, xid, payload)
         if op != _SYNC:
             return super().prepare(connection, xid, op, payload)
         body = self._core.reads.sync(connection, payload)
@@ -159,7 +172,7 @@ class DecidingByQuorum(Deciding):
 class WaitingSync(Proposal):
     """A sync in the queue of a leader's own client, and who gets the answer."""
 
-    __slots__ = ("_connection", "_core", "_xid")
+    __slots__ = ("_connection", "_core", "cxid")
     sid = -1
 
     def __init__(
@@ -168,12 +181,12 @@ class WaitingSync(Proposal):
         self.reply = body
         self._core = core
         self._connection = connection
-        self._xid = xid
+        self.cxid = xid
 
     def send(self, data: bytes) -> None:
         """All that was proposed before is committed, and this server leads."""
         self.zxid = self._core.tree.last_zxid
-        self.reply = reply_frame(self._xid, self.zxid, 0, self.reply)
+        self.reply = reply_frame(self.cxid, self.zxid, 0, self.reply)
         self._connection.finish(self)
 
 

@@ -33,6 +33,7 @@ from zoo.sim.network import Link
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
+from zoo.sim.transfers import Transfers
 from zoo.sim.watching import Watches
 from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.workload import Workload
@@ -166,6 +167,7 @@ class ClusterWorld:
         )
         for server, rng in self._crash_rngs.items():
             server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
+        self.transfers = Transfers(self.schedule, Random(~seed), self.servers, self.trace)
         self.faults.on_strike = self._disturbed
         self._links: list[Link] = []
         self.clients: list[SimClient] = []
@@ -296,6 +298,7 @@ class ClusterWorld:
             for client in self.clients:
                 client.reconnect_later()
             self.faults.begin()
+            self.transfers.begin()
             self.schedule.run_until(duration_us)
             self._wind_down()
         except Violation:
@@ -313,6 +316,7 @@ class ClusterWorld:
     def _wind_down(self) -> None:
         """Mend everything; soon all serve and are served. Then the clients go, and all agree."""
         self.faults.end()
+        self.transfers.end()
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
         one = self.scenario

@@ -11,6 +11,7 @@ two. Lines with # say what the story is about.
     block 1 | 2        nothing comes from 1 to 2
     dirty 1            server 1 cannot cut anything off that it has applied
     write 1 3          three transactions at server 1
+    transfer 2         the leader is to hand over to server 2, within 1 s
     snapshot 1         server 1 keeps its state and forgets what led to it
     run 500ms          let time pass; prints the trace of all that happens
     state              one line for each server
@@ -47,6 +48,7 @@ class Script:
             "heal": lambda _: self.world.reach.heal(),
             "break": self._break,
             "write": self._write,
+            "transfer": self._transfer,
             "snapshot": lambda sids: self._each(sids, lambda server: server.take_snapshot()),
             "run": self._run,
             "state": self._state,
@@ -107,6 +109,12 @@ class Script:
 
     def _write(self, words: list[str]) -> None:
         self.world.clients.write(self._server(words[0]), int(words[1]))
+
+    def _transfer(self, words: list[str]) -> None:
+        transfers = self.world.transfers
+        for server in self.world.servers:
+            if server.is_leading:
+                transfers.ask(server, int(words[0]), 1_000)
 
     def _run(self, words: list[str]) -> None:
         schedule = self.world.schedule

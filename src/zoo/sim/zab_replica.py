@@ -8,7 +8,7 @@ prepared or forwarded, and tells a `ReplicaWatcher` whatever checkers want to kn
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from struct import Struct
 from typing import Any, Protocol
@@ -57,6 +57,7 @@ class ZabReplica:
         self._watcher = watcher
         self._prepared: deque[tuple[int, bytes]] = deque()
         self._touched: dict[int, int] = {}
+        self._put_aside: list[Callable[[], None]] | None = None
 
     @property
     def last_zxid(self) -> int:
@@ -115,10 +116,33 @@ class ZabReplica:
 
     def stop_serving(self) -> None:
         assert self.is_serving, "a role ends that did not begin"
-        self.leader = self.learner = None
+        self.leader = self.learner = self._put_aside = None
         self._prepared.clear()
         self._touched.clear()
         self._watcher.stopped_serving()
+
+    # --- leadership is handed over
+
+    def hold(self) -> None:
+        """What clients ask for from now on is put aside."""
+        self._put_aside = []
+
+    def release(self, reason: str) -> None:
+        put_aside, self._put_aside = self._put_aside, None
+        for work in put_aside or ():
+            work()
+
+    def keep_clients(self) -> None:
+        """Clients here wait for an answer, whatever becomes of their server."""
+
+    def empty_transaction(self, zxid: int) -> bytes:
+        return _HEADER.pack(0, 0, zxid, 0, Op.error)
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        self._prepared.append((zxid, entry))
+
+    def session_moved(self, session_id: int) -> None:
+        """Sessions are no more than numbers here."""
 
     # --- state as a whole
 
@@ -139,6 +163,9 @@ class ZabReplica:
 
     def _propose(self, session_id: int, cxid: int, payload: bytes) -> None:
         assert self.leader is not None
+        if self._put_aside is not None:
+            self._put_aside.append(lambda: self._propose(session_id, cxid, payload))
+            return
         zxid = self.leader.next_zxid()
         entry = _HEADER.pack(session_id, cxid, zxid, 0, Op.setData) + payload
         self._prepared.append((zxid, entry))

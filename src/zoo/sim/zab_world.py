@@ -21,6 +21,7 @@ from zoo.sim.mesh import Mesh
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
+from zoo.sim.transfers import Transfers
 from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.zab_server import ZabServer
 from zoo.sim.zab_workload import ZabClients
@@ -119,6 +120,7 @@ class ZabWorld:
         )
         for server, rng in self._crash_rngs.items():
             server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
+        self.transfers = Transfers(self.schedule, Random(~seed), self.servers, self.trace)
         self.clients = ZabClients(self.schedule, self._fork(), self.servers, one.pause_us)
 
     def _fork(self) -> Random:
@@ -177,6 +179,7 @@ class ZabWorld:
                 self.schedule.after(self.rng.randint(0, SECOND), self._starter(server))
             self.clients.begin()
             self.faults.begin()
+            self.transfers.begin()
             if self.scenario.snapshot_every:
                 self._snapshots()
             self.schedule.run_until(duration_us)
@@ -203,6 +206,7 @@ class ZabWorld:
     def _wind_down(self) -> None:
         """Mend everything; soon all serve. Then a last write, which reaches all."""
         self.faults.end()
+        self.transfers.end()
         self.clients.stopped = True
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
@@ -242,5 +246,6 @@ class ZabWorld:
             f"seed {self.seed}: {one.voters}+{one.observers} members, "
             f"{self.schedule.now / SECOND:.0f} s, {self.ensemble.agreed.depth} committed, "
             f"{self.clients.answered} of {self.clients.asked} answered, "
-            f"epoch {self.ensemble.agreed.zxid >> 32}, {self.schedule.count} events; {faults}"
+            f"epoch {self.ensemble.agreed.zxid >> 32}, {self.transfers.begun} transfers, "
+            f"{self.schedule.count} events; {faults}"
         )

@@ -35,6 +35,7 @@ LAZY = {
     "reconfig": "zoo.tools.reconfig",
     "shell": "zoo.shell.main",
     "simulate": "zoo.tools.simulate",
+    "transfer-leader": "zoo.tools.transfer_leader",
 }
 """Commands with modules of their own, imported when they are wanted; there each has its name."""
 

@@ -64,6 +64,10 @@ class Context(Protocol):
         """Leave the role for this leader, which may be ourselves, without an election."""
         ...
 
+    def look_for(self, leader: int, reason: str) -> None:
+        """Leave the role and elect anew; this one is expected to win, which may be ourselves."""
+        ...
+
 
 class Role(Protocol):
     """One of LOOKING, FOLLOWING, OBSERVING, LEADING at work."""

@@ -125,6 +125,7 @@ class Election:
         self._votes: dict[int, Ballot] = {}  # of this round, mine too
         self._settled: dict[int, Ballot] = {}  # of those that are not looking, of any round
         self._early: dict[int, tuple[int, Notification]] = {}  # heard looking before we did, when
+        self._expected: int | None = None
         self._unreachable: dict[int, None] = {}
         self._abandoned: dict[int, None] = {}
         self._outsiders: dict[int, tuple[bytes, int]] = {}  # what they were told last, and when
@@ -144,13 +145,15 @@ class Election:
 
     # --- inputs
 
-    def begin(self, zxid: int, peer_epoch: int, now_ms: int) -> None:
+    def begin(self, zxid: int, peer_epoch: int, now_ms: int, expected: int | None = None) -> None:
         """Look for a leader. `zxid` is the last logged, `peer_epoch` the current epoch.
 
+        `expected`: the last leader has seen to it that nobody has more than this server.
         UNKNOWN_ZXID for a server that may have lost its history: it waits for others to agree.
         """
         self.state = LOOKING
         self.decision = None
+        self._expected = expected
         self._settled.clear()
         self._supporters.clear()
         self._deserters.clear()
@@ -379,7 +382,10 @@ class Election:
 
     def _is_final(self) -> bool:
         """Whether no better vote can come any more, and the leader is there."""
-        return self.vote.leader not in self._unreachable and all(
+        leader = self.vote.leader
+        if leader in self._unreachable:
+            return False
+        return leader == self._expected or all(
             self._has_spoken(sid) or sid in self._unreachable or not self.quorum.weight(sid)
             for sid in self.quorum.voters
         )

@@ -17,6 +17,8 @@ starts the service and lets the learners start (UPTODATE). Half a tick after hal
 drops who is silent, and steps down when those left are no quorum. Learners that come later take the
 same steps, one by one.
 
+A TRANSFER may be under way meanwhile (zoo.zab.leader_transfer): leadership is handed to a follower.
+
 RETIRING: a change of the configuration was committed, by which another server leads. All have been
 told and leave by themselves; once that server has, or after a while, we go to it, too.
 """
@@ -30,6 +32,7 @@ from typing import Protocol
 from zoo.errors import ProtocolViolation
 from zoo.zab.context import Context
 from zoo.zab.leader_broadcast import Broadcast
+from zoo.zab.leader_transfer import Transfer, objection
 from zoo.zab.learner_handler import HandlerPhase, LearnerHandler
 from zoo.zab.link import PeerLink
 from zoo.zab.snapshot_turns import SnapshotTurns
@@ -70,7 +73,8 @@ class Leader:
         self.service = context.replica
         self.phase = Phase.DISCOVERY
         self.epoch = context.epochs.accepted + 1
-        self.broadcast = Broadcast(context, self.epoch, self._retire)
+        self.broadcast = Broadcast(context, self.epoch)
+        self.transfer: Transfer | None = None
         self.handlers: dict[LearnerHandler, None] = {}
         self._summary = (context.epochs.current, context.history.last_zxid)
         self._come: dict[int, None] = {context.my_id: None}
@@ -92,7 +96,9 @@ class Leader:
 
     @property
     def proposed(self) -> int:
-        return self.broadcast.proposed
+        """What some learner may acknowledge."""
+        offered = 0 if self.transfer is None else self.transfer.offered
+        return max(offered, self.broadcast.proposed)
 
     @property
     def round(self) -> int:
@@ -116,7 +122,8 @@ class Leader:
     def next_due(self) -> int:
         """When `tick` has something to do, in ms."""
         if self.phase is Phase.BROADCAST:
-            return self._next_ping
+            transfer = self.transfer
+            return self._next_ping if transfer is None else min(self._next_ping, transfer.next_due)
         if self.phase is Phase.RETIRING:
             return self._deadline
         return min(self._next_ping, self._deadline + 1)
@@ -144,6 +151,7 @@ class Leader:
         self._withheld.pop(handler, None)
         if self.phase is Phase.BROADCAST and handler.phase is HandlerPhase.BROADCAST:
             self.context.replica.learner_gone(handler)
+        self._advance_transfer()
         self._go_if_all_went()
 
     # --- discovery
@@ -171,7 +179,7 @@ class Leader:
     def _decide_epoch(self) -> None:
         if self.context.quorum.contains_quorum(self._come):
             self._is_decided = True
-            self.broadcast = Broadcast(self.context, self.epoch, self._retire)
+            self.broadcast = Broadcast(self.context, self.epoch, self._retire, self._hand_over)
             self.context.log.accept_epoch(self.epoch)
 
     def _offer_epoch(self) -> None:
@@ -316,11 +324,25 @@ class Leader:
         else:
             self.context.go_to(self._successor, f"by the new configuration it leads: {reason}")
 
+    # --- leadership is handed over
+
+    def _hand_over(self, target: int, timeout_ms: int) -> str | None:
+        why_not = objection(self, target)
+        if why_not is None:
+            self.transfer = Transfer(self, target, timeout_ms)
+            self.transfer.advance()
+        return why_not
+
+    def _advance_transfer(self) -> None:
+        if self.transfer is not None and self.phase is Phase.BROADCAST:
+            self.transfer.advance()
+
     # --- broadcast
 
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:
         if not handler.is_observer:
-            self.broadcast.acknowledged(handler.sid, zxid)
+            self.broadcast.acknowledged(handler.sid, min(zxid, self.broadcast.proposed))
+            self._advance_transfer()
 
     def ping_answered(self, handler: LearnerHandler) -> None:
         self.broadcast.ping_answered(handler)
@@ -343,6 +365,7 @@ class Leader:
             if is_new and context.epochs.current == self.epoch:
                 self._has_history(context.my_id)
             self._step_down_if_exhausted()
+            self._advance_transfer()
 
     def tick(self) -> None:
         now = self.context.now_ms
@@ -355,6 +378,7 @@ class Leader:
             self._excuse(now - self._next_ping)
             self._next_ping = now + self._half_tick
             self._half_tick_passed()
+        self._advance_transfer()
         if self.phase in (Phase.DISCOVERY, Phase.SYNCHRONIZATION) and now > self._deadline:
             have = self._come if not self._is_decided else self._promised
             have = self._in_step if self.phase is Phase.SYNCHRONIZATION else have

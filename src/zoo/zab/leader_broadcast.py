@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from zoo.zab.configurations import Configuration, quorum_address
 from zoo.zab.context import Context
@@ -55,6 +55,8 @@ class Receiver(Asker, Pinged, Protocol):
     """A learner as broadcast sees it."""
 
     is_observer: bool
+    is_ours: bool
+    """A Zoo, not an Apache ZooKeeper."""
 
 
 class _Answer(NamedTuple):
@@ -82,13 +84,18 @@ class Broadcast:
     """What an established leader does with transactions; the service knows it as `Leading`.
 
     `proposed` is the zxid of the last proposal, counter 0 before the first. `retire` is called when
-    another server is to lead.
+    another server is to lead by a new configuration, `transfer` when the service wants another to.
     """
 
     def __init__(
-        self, context: Context, epoch: int, retire: Callable[[int], None] = lambda leader: None
+        self,
+        context: Context,
+        epoch: int,
+        retire: Callable[[int], None] = lambda leader: None,
+        transfer: Callable[[int, int], str | None] = lambda target, timeout_ms: "nobody leads",
     ) -> None:
         self._retire = retire
+        self._transfer = transfer
         self._change: _Change | None = None
         self.proposed = epoch << 32
         self.followers: tuple[Receiver, ...] = ()
@@ -198,6 +205,45 @@ class Broadcast:
     def joined(self, learner: Receiver) -> None:
         """The learner is in step."""
         self._rounds.joined(learner)
+
+    def tell_moved(self, session_id: int, keeper: Any = None) -> None:
+        """Tell all learners but `keeper` that this session is not theirs."""
+        packet = bare(PacketType.MOVED, session_id)
+        for each in (*self.followers, *self.observers):
+            if each.is_ours and each is not keeper:
+                each.send(packet)
+
+    # --- leadership is handed over (zoo.zab.leader_transfer)
+
+    def transfer(self, target: int, timeout_ms: int) -> str | None:
+        return self._transfer(target, timeout_ms)
+
+    def successor(self) -> int | None:
+        """The follower that would make the best leader: a Zoo, since clients of all Zoos then need
+        not connect again; who has most.
+        """
+        voters = [each for each in self.followers if each.sid in self._context.quorum.voters]
+        in_step = [
+            (each.is_ours, self._acked[each.sid], each.sid)
+            for each in voters
+            if each.sid in self._acked and self._context.quorum.weight(each.sid)
+        ]
+        return max(in_step)[2] if in_step else None
+
+    def offer(self, follower: Receiver, entry: bytes) -> int:
+        """Propose a transaction to this follower alone, and not even here; returns its zxid.
+        `complete` must come before any other proposal.
+        """
+        zxid = self.next_zxid()
+        follower.send(with_data(PacketType.PROPOSAL, zxid, entry))
+        return zxid
+
+    def complete(self, entry: bytes, follower: Receiver) -> None:
+        """Propose what was offered to this follower to everybody else, too."""
+        everybody = self.followers
+        self.followers = tuple(each for each in everybody if each is not follower)
+        self.propose(self.next_zxid(), entry)
+        self.followers = everybody
 
     # --- commits
 

@@ -118,6 +118,8 @@ class Learner:
             PacketType.PING: self._ping,
             PacketType.SYNC: self._synced,
             PacketType.REVALIDATE: self._revalidated,
+            PacketType.HANDOVER: self._handed_over,
+            PacketType.MOVED: self._moved,
         }
         self._dial()
 
@@ -372,6 +374,22 @@ class Learner:
         self._received.commit(packet.zxid)
         if goes:
             self._context.go_to(leader, "so says the new configuration")
+
+    def _handed_over(self, packet: Packet) -> None:
+        """The leader leaves in favour of another, and nothing that it has not committed is on its
+        way: what it has not taken of our clients' requests it never will.
+        """
+        self._expect(packet, Phase.BROADCAST)
+        if packet.data is None or len(packet.data) < _ACTIVATE.size:
+            raise ProtocolViolation("HANDOVER without a leader")
+        if packet.zxid != self._received.committed:
+            raise ProtocolViolation(f"HANDOVER behind 0x{packet.zxid:x}, which is not the last")
+        (leader,) = _ACTIVATE.unpack_from(packet.data)
+        self._context.replica.keep_clients()
+        self._context.look_for(leader, f"the leader hands over to server {leader}")
+
+    def _moved(self, packet: Packet) -> None:
+        self._context.replica.session_moved(packet.zxid)
 
     def _begin_configuration(self) -> bool:
         """UPTODATE makes the configuration that NEWLEADER announced hold; whether we must leave.

@@ -165,7 +165,8 @@ class LearnerHandler:
         self.answered_round = 0
         self._pings: deque[int] = deque()  # the rounds of those that are not answered
         self._has_begun = False  # it has acknowledged UPTODATE, and answers PINGs from then on
-        self._cuts_exactly = False
+        self.is_ours = False
+        """A Zoo, not an Apache ZooKeeper."""
         self.has_snapshot = False
         """A snapshot is being sent to it."""
         self._stream = LearnerStream(link)
@@ -288,7 +289,7 @@ class LearnerHandler:
             (configuration,) = _CONFIG_VERSION.unpack_from(data, _LEARNER.size)
             if configuration > self._context.config_version:
                 raise ProtocolViolation(f"it has a later configuration, 0x{configuration:x}")
-        self._cuts_exactly = data[_LEARNER.size + _CONFIG_VERSION.size :] == EXACT_CUT
+        self.is_ours = data[_LEARNER.size + _CONFIG_VERSION.size :] == EXACT_CUT
         self.is_observer = packet.type == PacketType.OBSERVERINFO
         self.accepted_epoch = packet.zxid >> 32
         self.phase = HandlerPhase.EPOCH
@@ -314,7 +315,7 @@ class LearnerHandler:
     def synchronise(self) -> None:
         """A quorum has promised: send what the learner lacks."""
         history, end = self._context.history, self.master.history_end
-        plan = plan_sync(history, end, self.last_zxid, self._cuts_exactly)
+        plan = plan_sync(history, end, self.last_zxid, self.is_ours)
         if plan.kind is PacketType.SNAP or self.master.is_too_much(plan):
             self.master.wants_snapshot(self)
             return

@@ -21,8 +21,9 @@ from zoo.jute.schema import decode, encode
 LEARNER_PROTOCOL = 0x10000
 """The version that LEADERINFO and LearnerInfo carry."""
 EXACT_CUT = b"zoo1"
-"""Behind a learner's LearnerInfo: it keeps nothing of what TRUNC cuts off, whatever snapshots it
-has. (Java may, ZOOKEEPER-4837.) A Java leader does not read so far."""
+"""Behind a learner's LearnerInfo: it is a Zoo. It keeps nothing of what TRUNC cuts off, whatever
+snapshots it has (Java may, ZOOKEEPER-4837), and may be sent the packets that ZooKeeper does not
+have. A Java leader does not read so far."""
 MAX_IDENTITIES = 1000
 MAX_IDENTITY = 1 << 16
 SNAPSHOT_END = b"\0\0\0\x0aBenWasHere"
@@ -49,6 +50,11 @@ class PacketType(IntEnum):
     LEADERINFO = 17
     ACKEPOCH = 18
     INFORMANDACTIVATE = 19
+    # To a Zoo alone, from a Zoo.
+    HANDOVER = 64
+    """The leader leaves in favour of the server in the data; the zxid is the last it committed."""
+    MOVED = 65
+    """Another server serves the session whose id stands in place of the zxid."""
 
 
 class Packet(NamedTuple):

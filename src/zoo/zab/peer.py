@@ -107,6 +107,7 @@ class Peer:
         self._look_at: int | None = None
         self._kept: dict[int, Notification] = {}
         self._destination: int | None = None
+        self._expected: int | None = None
 
     def __repr__(self) -> str:
         return f"Peer({self.my_id}, {self.state.name}, {self.zab_state})"
@@ -263,6 +264,13 @@ class Peer:
         self._destination = leader
         self.become_looking()
 
+    def look_for(self, leader: int, reason: str) -> None:
+        """Leave the role and elect anew; this one is expected to win, which may be ourselves."""
+        log.info("%s: %s", self, reason)
+        self._failures = 0
+        self._expected = leader
+        self.become_looking()
+
     def established(self, epoch: int) -> None:
         """The role begins to serve: who asks is told of this epoch from now on."""
         self._is_established = True
@@ -311,7 +319,8 @@ class Peer:
             return
         self.elections += 1
         zxid = UNKNOWN_ZXID if self.lacks_history else self.log.persisted
-        self.election.begin(zxid, self.epochs.current, self.now_ms)
+        expected, self._expected = self._expected, None
+        self.election.begin(zxid, self.epochs.current, self.now_ms, expected)
         kept, self._kept = self._kept, {}
         for sid, heard in kept.items():
             try:

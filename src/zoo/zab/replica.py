@@ -73,6 +73,20 @@ class Leading(Protocol):
 
     def propose_run(self, first: int, entries: list[bytes]) -> None: ...
 
+    def transfer(self, target: int, timeout_ms: int) -> str | None:
+        """Hand leadership over to this follower; what speaks against it, if anything does. Else
+        `Replica.hold` follows, now or later, and then `release` or the end of the role.
+        """
+        ...
+
+    def successor(self) -> int | None:
+        """The follower that would make the best leader; None if there is none in step."""
+        ...
+
+    def tell_moved(self, session_id: int, keeper: Any = None) -> None:
+        """Tell all learners but `keeper` that this session is not theirs."""
+        ...
+
     @property
     def configuration(self) -> Configuration:
         """The one that holds."""
@@ -162,6 +176,35 @@ class Replica(Protocol):
 
     def stop_serving(self) -> None:
         """Drop the clients; forget what is prepared or forwarded and not committed."""
+        ...
+
+    # --- leadership is handed over (zoo.zab.leader_transfer)
+
+    def hold(self) -> None:
+        """Leader: keep what is asked for, and prepare nothing."""
+        ...
+
+    def release(self, reason: str) -> None:
+        """Leader: go on, the transfer is given up."""
+        ...
+
+    def empty_transaction(self, zxid: int) -> bytes:
+        """One that changes nothing."""
+        ...
+
+    def adopt(self, zxid: int, entry: bytes) -> None:
+        """Leader: take the empty transaction for one that was prepared here."""
+        ...
+
+    def keep_clients(self) -> None:
+        """The role is about to end in order: clients stay, and whatever nobody has answered them
+        is asked anew under the next one. All that they were told is committed, and nothing that
+        they ask for is on its way.
+        """
+        ...
+
+    def session_moved(self, session_id: int) -> None:
+        """Learner: the client of this session, if we have it, is not here any more."""
         ...
 
     # --- state as a whole
