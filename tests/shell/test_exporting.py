@@ -13,6 +13,7 @@ from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import UnimplementedError
 from zoo.shell import exporting
 from zoo.shell.subtree_file import SubtreeFile
+from zoo.testing import EmbeddedServer
 
 
 def exported(path: Path) -> dict[str, bytes]:
@@ -165,8 +166,8 @@ def test_servers_without_recursive_watches(
 
 
 def test_the_root_without_what_is_the_servers_own(hosts: str, tmp_path: Path) -> None:
-    address = hosts.partition("/")[0]
-    typed(address, "create /rooted x", f"export / -o {tmp_path}/x", "delete /rooted")
-    found = exported(tmp_path / "x")
-    assert found["/rooted"] == b"x"
-    assert not any(path.startswith("/zookeeper") for path in found)
+    with EmbeddedServer() as server:
+        typed(server.hosts, "create /rooted x", f"export / -o {tmp_path}/x")
+    assert exported(tmp_path / "x") == {"/": b"", "/rooted": b"x"}
+    typed(hosts, "create -p /zookeeper/mine", f"export / -o {tmp_path}/y")
+    assert exported(tmp_path / "y") == {"/": b"", "/zookeeper": b"", "/zookeeper/mine": b""}

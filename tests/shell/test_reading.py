@@ -90,6 +90,11 @@ def test_tree_with_a_depth_and_counts(hosts: str) -> None:
     assert refused(hosts, "tree /none")[0] == 1
 
 
+def test_a_tree_with_a_znode_that_may_not_be_read(hosts: str) -> None:
+    rig = typed(hosts, "create -p /a/b", "create /a/locked x world:anyone:da", "tree /a")
+    assert rig.out.lines[2:] == ["/a", "├── b", "└── locked (not readable)", "2 znodes"]
+
+
 @pytest.mark.parametrize("command", ["get", "ls", "getAcl", "getAllChildrenNumber", "ls -R"])
 def test_no_such_znode(hosts: str, command: str) -> None:
     code, text = refused(hosts, f"{command} /none")

@@ -105,12 +105,12 @@ async def paths_from(word: str, list_children: Lister) -> list[str]:
 
 
 class Listing:
-    """The children of znodes, from the server, for a person who waits for them.
+    """The children of znodes, from the server, for a person who pressed Tab and types on.
 
     An answer that takes longer than `deadline` s is none; one is good for `lifetime` s.
     """
 
-    def __init__(self, ask: Lister, deadline: float = 0.5, lifetime: float = 2.0) -> None:
+    def __init__(self, ask: Lister, deadline: float = 3.0, lifetime: float = 2.0) -> None:
         self._ask = ask
         self._deadline = deadline
         self._lifetime = lifetime

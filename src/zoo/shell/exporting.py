@@ -32,7 +32,7 @@ _Read = tuple[Node[bytes], list[ACL] | None]
 
 
 async def export(shell: Shell, *, path: str, output: str | None, no_acl: bool) -> None:
-    """Of `/` all but /zookeeper, which is the server's own."""
+    """Of the real root all but /zookeeper, which is the server's own."""
     work = _Export(shell, path, with_acl=not no_acl)
     with created(output) as stream:
         await work.write(Writer(stream))
@@ -53,6 +53,7 @@ class _Export:
         self._zk = shell.zk
         self._root = root
         self._with_acl = with_acl
+        self._has_system = root == "/" and shell.zk.chroot == "/"
         self._paths: dict[str, None] = {}
         self.zxid = 0
         self.why_not_exact = ""
@@ -99,7 +100,9 @@ class _Export:
 
     async def _look(self, path: str) -> tuple[_Read, list[str]]:
         seen, names = await asyncio.gather(self._read(path), self._zk.children(path))
-        return seen, [name for name in names if path != "/" or f"/{name}" != SYSTEM]
+        if self._has_system and path == "/":
+            names.remove(SYSTEM[1:])
+        return seen, names
 
     async def _walk(self, writer: Writer, advance: Advance) -> None:
         await self._zk.get(self._root)  # NoNodeError for the root, and only for it
@@ -125,7 +128,7 @@ class _Export:
         self.why_not_exact = f"it was changing still after {ROUNDS} rounds"
 
     async def _read_again(self, writer: Writer, path: str) -> None:
-        if self._root == "/" and (path == SYSTEM or path.startswith(f"{SYSTEM}/")):
+        if self._has_system and (path == SYSTEM or path.startswith(f"{SYSTEM}/")):
             return
         try:
             node, acl = await self._read(path)

@@ -98,7 +98,7 @@ def paths_for(given: dict[str, Any], incomplete: str) -> list[str]:
     async def ask() -> list[str]:
         try:
             await shell.connect()
-            return await paths_from(incomplete, Listing(shell.zk.children))
+            return await paths_from(incomplete, Listing(shell.zk.children, _PATIENCE))
         finally:
             await shell.close()
 

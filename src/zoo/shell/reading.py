@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from zoo.client.errors import NoNodeError
+from zoo.client.errors import NoAuthError, NoNodeError
 from zoo.client.results import Node
 from zoo.shell import values
 from zoo.shell.session import Shell
@@ -142,23 +142,30 @@ class _Tree:
         wanted = has_children and (is_cut or self._counts)
         return _Seen(node, names, await zk.count_descendants(path) if wanted else None)
 
-    async def _look_unless_gone(self, path: str, level: int) -> _Seen | None:
+    async def _try_to_look(self, path: str, level: int) -> _Seen | str:
+        """Or why that cannot be."""
         try:
             return await self._look(path, level)
+        except NoAuthError:
+            return "not readable"
         except NoNodeError:
-            return None
+            return "gone"
 
     async def _below(self, parent: str, names: list[str], margin: str, level: int) -> None:
         for start in range(0, len(names), AT_ONCE):
             batch = names[start : start + AT_ONCE]
             paths = [child(parent, name) for name in batch]
-            looks = (self._look_unless_gone(path, level) for path in paths)
+            looks = (self._try_to_look(path, level) for path in paths)
             for name, path, seen in zip(batch, paths, await together(looks)):
-                if seen is not None:
-                    is_last = name == names[-1]
-                    self._line(name, seen, margin + ("└── " if is_last else "├── "), level)
+                is_last = name == names[-1]
+                branch = margin + ("└── " if is_last else "├── ")
+                if isinstance(seen, _Seen):
+                    self._line(name, seen, branch, level)
                     below = margin + ("    " if is_last else "│   ")
                     await self._below(path, seen.children, below, level + 1)
+                else:
+                    told = {"path": path, "depth": level, "error": seen}
+                    self._shell.out.show(told, f"{branch}{name} ({seen})")
 
     def _line(self, name: str, seen: _Seen, branch: str, level: int) -> None:
         out, (node, _, descendants) = self._shell.out, seen
