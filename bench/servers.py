@@ -36,6 +36,7 @@ def require(*tools: str) -> None:
     why = {
         "cc": "a C compiler builds the load generator",
         "java": "Apache ZooKeeper runs on Java 11 or newer",
+        "ss": "iproute2's ss counts what connections have sent",
     }
     missing = [f"{tool} ({why[tool]})" for tool in tools if shutil.which(tool) is None]
     if missing:
@@ -155,11 +156,15 @@ class Cluster:
     def __init__(self, kind: str, ours: str = OURS, size: int = 1, **settings: object) -> None:
         self.kind = kind
         self.servers = [Server(kind, ours, **settings) for _ in range(size)]
+        self.peer_ports: list[tuple[int, int]] = []
+        """Of each member: its quorum port and its election port."""
         if size == 1:
             return
         lines: dict[str, object] = {"initLimit": 10, "syncLimit": 5}
         for sid in range(1, size + 1):
-            lines[f"server.{sid}"] = f"127.0.0.1:{free_port()}:{free_port()}"
+            quorum, election = free_port(), free_port()
+            self.peer_ports.append((quorum, election))
+            lines[f"server.{sid}"] = f"127.0.0.1:{quorum}:{election}"
         for sid, server in enumerate(self.servers, 1):
             server.add(**lines)
             (server.data / "myid").write_text(f"{sid}\n")

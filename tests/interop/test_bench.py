@@ -46,6 +46,16 @@ def test_failover(tmp_path: Path) -> None:
     assert 0 < figures["ours"][0] < 5000
 
 
+@pytest.mark.skipif(shutil.which("ss") is None, reason="iproute2's ss counts the bytes")
+def test_costs(tmp_path: Path) -> None:
+    figures = measured(tmp_path, "bench.costs", "--kinds", "ours", "--seconds", "0.5")
+    leader, follower, many = (cell["ours"] for cell in figures.values())
+    # Two proposals of some 190 bytes with two ACKs and two COMMITs of 24, and one of 100 at least.
+    assert 300 < leader["bytes"] < follower["bytes"] < 1500
+    assert 1 < leader["fsyncs"] <= 3.5
+    assert many["fsyncs"] < leader["fsyncs"]
+
+
 def test_scale(tmp_path: Path) -> None:
     figures = measured(tmp_path, "bench.scale", "--znodes", "3000", "--rounds", "1")
     for kind in ("ours", "zookeeper"):

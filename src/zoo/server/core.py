@@ -353,13 +353,13 @@ class ServerCore:
         """What to make durable next; see zoo.zab.ready for what the driver owes."""
         ready = self.role.ready()
         if ready is not None:
-            self.note_logged(ready.entries)
+            self.note_logged(list(map(len, ready.entries)))
         return ready
 
-    def note_logged(self, entries: list[bytes]) -> None:
+    def note_logged(self, sizes: list[int]) -> None:
         """Transactions are on their way to the disk: they count towards the next snapshot."""
         self._batch_began_ms = self.now_ms
-        self._pace.note_logged(len(entries), sum(map(len, entries)))
+        self._pace.note_logged(len(sizes), sum(sizes))
 
     def persisted(self, zxid: int) -> None:
         """Everything up to `zxid` is durable: commit what that decides, and answer."""

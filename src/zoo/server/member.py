@@ -190,9 +190,9 @@ class Member:
         """What to make durable next; see zoo.zab.ready for what the driver owes."""
         ready = self.peer.ready()
         if ready is not None:
-            self.core.note_logged(ready.entries)
-            if self._leader is not None and ready.entries:
-                sizes = list(map(len, ready.entries))
+            sizes = list(map(len, ready.entries))
+            self.core.note_logged(sizes)
+            if self._leader is not None and sizes:
                 _, smallest, largest = self._sizes
                 smallest = min(smallest, *sizes) if smallest >= 0 else min(sizes)
                 self._sizes = sizes[-1], smallest, max(largest, *sizes)
