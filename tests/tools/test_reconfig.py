@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -121,3 +122,14 @@ def test_wrong_invocations(arguments: list[str], why: str) -> None:
 def test_no_server_is_exit_code_1() -> None:
     result = run(None, "--server", "127.0.0.1:1", "--remove", "2", "--timeout", "0.1")
     assert (result.exit_code, "connection refused" in result.stderr) == (1, True)
+
+
+def test_an_interruption_leaves_the_outcome_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(work: Coroutine[Any, Any, int]) -> int:
+        work.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.tools.config_live.run", interrupted)
+    result = run(None, "--remove", "2")
+    assert (result.exit_code, "tells what holds now" in result.stderr) == (5, True)
+    assert CliRunner().invoke(main, ["config", "--watch"]).exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from zoo.tools.cli import fail, option_settings, set_option
@@ -35,7 +37,8 @@ def config(
         return
     from zoo.tools.config_live import Wish, run, show
 
-    run(show(hosts, timeout, Wish(watch, as_json, clients), click.echo))
+    with suppress(KeyboardInterrupt):  # the way to end --watch
+        run(show(hosts, timeout, Wish(watch, as_json, clients), click.echo))
 
 
 @config.command()

@@ -91,7 +91,13 @@ def reconfig(
     for auth in auths:
         if ":" not in auth:
             raise click.UsageError("--auth is scheme:credentials, say digest:super:password")
-    raise SystemExit(run(_reconfig(wish, Manner(hosts, auths, timeout, dry_run, yes, as_json))))
+    manner = Manner(hosts, auths, timeout, dry_run, yes, as_json)
+    try:
+        code = run(_reconfig(wish, manner))
+    except KeyboardInterrupt:
+        why = "interrupted; `zoo config` tells what holds now"
+        code = _end(manner, EXIT_UNKNOWN, "unknown", why)
+    raise SystemExit(code)
 
 
 def _wish(
