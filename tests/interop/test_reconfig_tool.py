@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.interop.ensemble import lone_member
-from tests.interop.harness import Server
+from tests.interop.harness import Server, free_port
 from tests.interop.test_reconfig import Growing
 from zoo.tools.cli import main
 
@@ -57,6 +57,36 @@ def test_servers_come_and_the_first_leaves(tmp_path: Path, kinds: list[str]) -> 
         assert outcome["now"]["leader"] in {1, 2, 3} - {told["leader"]}
         result = zoo("reconfig", *change)
         assert (result.exit_code, "nothing to do" in result.output) == (0, True)
+    finally:
+        for server in servers.values():
+            server.kill()
+
+
+@pytest.mark.parametrize("kind", ["zoo", pytest.param("java", marks=pytest.mark.slow)])
+def test_members_change_their_part_and_their_addresses(tmp_path: Path, kind: str) -> None:
+    growing = Growing(tmp_path)
+    servers = growing.servers
+    try:
+        growing.add(1, kind).wait()
+        for sid in (2, 3):
+            growing.add(sid, kind).wait()
+            joining = ("--add", growing.line(sid))
+            result = zoo("reconfig", "--server", servers[1].address, *joining)
+            assert result.exit_code == 0, result.output
+        hosts = ",".join(server.address for server in servers.values())
+        lines = {sid: growing.line(sid) for sid in (1, 2, 3)}
+        peers = f"server.2=127.0.0.1:{free_port()}:{free_port()}:participant"
+        for change in (
+            lines[3].replace("participant", "observer"),
+            lines[3],
+            f"{peers};{servers[2].address}",
+            f"{peers};127.0.0.1:{free_port()}",
+            lines[1].replace("participant", "observer"),  # it leads
+            lines[1],
+        ):
+            result = zoo("reconfig", "--server", hosts, "--add", change)
+            assert result.exit_code == 0, f"{change}\n{result.output}"
+            assert change.rpartition(";")[2] in result.output
     finally:
         for server in servers.values():
             server.kill()
