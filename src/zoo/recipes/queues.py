@@ -236,7 +236,8 @@ class WorkQueue(Items[T]):
 
     def acking(self, item: Taken[T]) -> Transaction[Any]:
         """A transaction that acknowledges the item: what the work changes in this service, added to
-        it, happens exactly once. Refused (NONODE) when the item was not ours any more."""
+        it, happens exactly once. Refused (NONODE) when the item was not ours any more. When its
+        outcome is unknown (ConnectionLossError) `put_back`: that does nothing if it was applied."""
         return self._closing(item, is_done=True)
 
     async def ack(self, item: Taken[T]) -> bool:
