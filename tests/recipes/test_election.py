@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.client.live import poll, run
 from zoo.client.async_client import connect
+from zoo.client.errors import ClientClosedError
 from zoo.recipes.election import Election, LeaderLatch
+from zoo.recipes.lock import NotHeldError
 from zoo.recipes.places import Place
 from zoo.testing import expire_session
 
@@ -62,5 +66,27 @@ def test_latches(hosts: str) -> None:
                     assert "waiting" in repr(one)
                 await one.wait_until_leader(5)
             assert await zk.children("/e") == []
+
+    run(main())
+
+
+def test_a_latch_outlives_an_outage_and_tells_what_ends_it(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts, operation_timeout=0.1) as zk:
+            latch = LeaderLatch(zk, "/e")
+            with pytest.raises(NotHeldError, match="not started"):
+                await latch.wait_until_leader()
+            zk.set_hosts("127.0.0.1:1")
+            await latch.start()
+            with pytest.raises(TimeoutError):
+                await latch.wait_until_leader(timeout=0.5)
+            zk.set_hosts(hosts.partition("/")[0])
+            assert (await latch.wait_until_leader(10)).is_held
+            await latch.stop()
+        closed = LeaderLatch(zk, "/e")
+        await closed.start()
+        with pytest.raises(ClientClosedError):
+            await closed.wait_until_leader(5)
+        await closed.stop()
 
     run(main())

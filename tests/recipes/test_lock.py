@@ -145,3 +145,48 @@ def test_several_locks_are_all_or_none(hosts: str) -> None:
             assert not both.is_held
 
     run(main())
+
+
+def test_giving_up_leaves_no_watch_and_no_znode(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other, Lock(zk, "/l"):
+            for _ in range(3):
+                with pytest.raises(OperationTimeoutError, match="others held"):
+                    await Lock(other, "/l").acquire(timeout=0.05)
+            await poll_line(zk, "/l", 1)
+            assert len(other._session.core.watches) == 0
+
+    run(main())
+
+
+def test_what_was_lost_is_not_acquired_once_more(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            lock = Lock(zk, "/l", reentrant=True)
+            await lock.acquire()
+            await expire_session(zk)
+            await lock.lost.wait()
+            with pytest.raises(NotHeldError, match="acquire it anew"):
+                await lock.acquire()
+            await lock.release()
+            async with lock:
+                assert lock.is_held
+
+    run(main())
+
+
+def test_a_release_that_is_cancelled_goes_on(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            lock = Lock(zk, "/l")
+            await lock.acquire()
+            zk.set_hosts("127.0.0.1:1")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await lock.release()
+            zk.set_hosts(hosts.partition("/")[0])
+            await poll_line(other, "/l", 0)
+            async with lock:
+                assert lock.is_held
+
+    run(main())

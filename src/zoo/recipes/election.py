@@ -6,7 +6,9 @@ first. So a leader's writes go through `leadership.guarded()` (refused once it l
 carry `leadership.token`, which grows from leader to leader, to a store that checks it.
 
 On SUSPENDED the leadership may still be ours; `leadership.lost` is set when that is no longer sure,
-and `run` cancels its function then. The layout is that of Curator's LeaderLatch.
+and `run` cancels its function then. On LOST another leads: stop, and stand for election again, as
+`run` and LeaderLatch do by themselves. The znodes are named as Curator's LeaderLatch names them, or
+as kazoo's Election (`layout=KAZOO`).
 """
 
 from __future__ import annotations

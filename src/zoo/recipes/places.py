@@ -13,8 +13,8 @@ be late: a server that is cut off from its leader answers its clients for some t
 leader ends their sessions; and the clock of a machine that sleeps stands still. Whoever acts on the
 outside world passes the token along.
 
-The znodes are named as Curator names them (`_c_<id>-lock-0000000001`), and contenders of kazoo
-(`<id>__lock__0000000001`) are seen, so mixed fleets exclude each other where those see ours.
+Contenders of other libraries are seen, and with the right layout they see ours: mixed fleets
+exclude each other (`zoo.recipes.layouts`).
 """
 
 from __future__ import annotations

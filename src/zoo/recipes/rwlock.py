@@ -1,8 +1,9 @@
 """A lock that many readers share and one writer has alone.
 
 Guarantee: while a writer holds it nobody else does; requests are served in the order in which they
-came, so neither side starves. SUSPENDED, LOST, `token` and `guarded` are as for Lock. The znodes
-are named as Curator's InterProcessReadWriteLock names them.
+came, so neither side starves. SUSPENDED, LOST, `token` and `guarded` are as for Lock. Who holds one
+of the two must not wait for the other: that would be waiting for oneself. The znodes are named as
+Curator's InterProcessReadWriteLock names them, or as kazoo's (`layout=KAZOO`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ asked. All users of a path must agree on `leases`. SUSPENDED, LOST and `guarded`
 the tokens of holders differ, but of two of them the greater one is not the only valid one.
 
 Whoever is first in line looks for a free lease, the others wait behind it, so a release wakes one.
-The layout (`locks` and `leases`) is that of Curator's InterProcessSemaphoreV2.
+The znodes (`locks` and `leases`) are those of Curator's InterProcessSemaphoreV2, or of kazoo's
+Semaphore (`layout=KAZOO`).
 """
 
 from __future__ import annotations
