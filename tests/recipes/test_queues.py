@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.client.live import run
-from zoo.client.async_client import connect
-from zoo.client.errors import OperationTimeoutError
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.errors import (
+    ConnectionLossError,
+    OperationTimeoutError,
+    Outcome,
+    TransactionFailedError,
+)
+from zoo.client.transaction import Transaction
 from zoo.recipes.queues import PriorityQueue, Queue, WorkQueue
 from zoo.testing import expire_session
 
@@ -25,6 +34,54 @@ def test_first_in_first_out(hosts: str) -> None:
             waiting = asyncio.ensure_future(queue.get())
             await queue.put(b"late")
             assert await waiting == b"late"
+
+    run(main())
+
+
+def lose_the_answer(
+    zk: AsyncClient[bytes], monkeypatch: pytest.MonkeyPatch, then: Callable[[], Awaitable[Any]]
+) -> None:
+    """Of the next transaction: it is applied, then something happens, then the connection broke."""
+    original = Transaction.commit
+
+    async def commit(self: Transaction[Any], *, timeout: float | None = None) -> list[Any]:
+        results = await original(self, timeout=timeout)
+        if self._client is zk:
+            monkeypatch.setattr(Transaction, "commit", original)
+            await then()
+            raise ConnectionLossError(outcome=Outcome.UNKNOWN)
+        return results
+
+    monkeypatch.setattr(Transaction, "commit", commit)
+
+
+def test_a_put_whose_answer_is_lost_puts_once(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            queue, theirs = Queue(zk, "/q"), Queue(other, "/q")
+            lose_the_answer(zk, monkeypatch, theirs.get)
+            await queue.put(b"taken at once")
+            assert await queue.size() == 0
+            lose_the_answer(zk, monkeypatch, zk.sync)
+            assert (await other.get(await queue.put(b"there"))).data == b"there"
+            assert await theirs.get() == b"there"
+
+            lose_the_answer(zk, monkeypatch, partial(expire_session, zk))
+            assert (await other.get(await queue.put(b"found"))).data == b"found"
+
+            async def taken_and_lost() -> None:
+                await theirs.get()
+                await expire_session(zk)
+
+            await theirs.get()
+            lose_the_answer(zk, monkeypatch, taken_and_lost)
+            with pytest.raises(ConnectionLossError, match="the session was lost"):
+                await queue.put(b"who knows")
+            await queue.put(b"next")
+            assert await theirs.get() == b"next"
+            await expire_session(zk)
+            await queue.put(b"in the next session")
+            assert await theirs.get() == b"in the next session"
 
     run(main())
 
@@ -71,6 +128,15 @@ def test_work_is_handed_out_again_and_acknowledged_once(hosts: str) -> None:
             third = await theirs.take(timeout=5)
             assert await theirs.ack(third)
             assert not await theirs.ack(third)
+            assert await mine.size() == 0
+            await mine.put(b"two")
+            last = await mine.take()
+            async with mine.guarded(last) as t:
+                t.create("/seen")
+            async with mine.acking(last) as t:
+                t.create("/done")
+            with pytest.raises(TransactionFailedError):
+                await mine.guarded(last).commit()
             assert await mine.size() == 0
             for folder in ("claims", "takers"):
                 assert await zk.children(f"/w/{folder}") == []

@@ -17,7 +17,6 @@ import getpass
 import json
 import logging
 import socket
-import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -30,6 +29,7 @@ from zoo.client.errors import (
     NoNodeError,
     TransactionFailedError,
 )
+from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Get
 from zoo.recipes.cache import NodeCache
@@ -275,7 +275,7 @@ class Config(Generic[C]):
             # Fields that only a newer release knows stay as they are.
             foreign = {key: now.settings[key] for key in now.settings.keys() - self._fields}
             settings = foreign | settings
-            document = _Document(number, settings, self._by, why, str(uuid.uuid4()))
+            document = _Document(number, settings, self._by, why, outside().unique_name())
             mzxid = await self._write(
                 node, document, numbers[: max(0, len(numbers) + 1 - self._keep)]
             )

@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import uuid
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ from zoo.client.errors import (
     OperationTimeoutError,
     TransactionFailedError,
 )
+from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Transaction
 from zoo.recipes.clock import ServiceClock
@@ -73,7 +73,7 @@ class Lease:
             raise ValueError(f"duration {duration} s must be positive, skew {skew} s not negative")
         self.path = path
         self.duration = duration
-        self.holder = holder or str(uuid.uuid4())
+        self.holder = holder or outside().unique_name()
         self.lost = asyncio.Event()
         """Set when the lease ended without `release`."""
         self._zk = zk.with_data(BYTES)
@@ -168,7 +168,7 @@ class Lease:
     async def _take(self, found: _Found) -> bool:
         """False when another was faster."""
         began = asyncio.get_running_loop().time()
-        record = {"holder": self.holder, "duration": self.duration, "id": str(uuid.uuid4())}
+        record = {"holder": self.holder, "duration": self.duration, "id": outside().unique_name()}
         data = json.dumps(record).encode()
         transaction = self._zk.transaction()
         transaction.set(self.path, data, version=found.node.version)

@@ -1,12 +1,11 @@
 """Queues of work: Queue, PriorityQueue, and WorkQueue for items that must not be lost.
 
 Guarantee of Queue and PriorityQueue: an item is handed out once at most, oldest (of the most
-urgent) first. `put` never puts twice: when the connection breaks it looks for the item, and if that
-is not there (perhaps it was, and is taken by now) raises ConnectionLossError with the outcome
-UNKNOWN. `get` deletes the item before it returns: when the connection breaks during that,
-ConnectionLossError says that the item may be gone; and what the taker does not finish is lost.
-SUSPENDED and LOST need nothing: items are not tied to a session, `get` goes on waiting with the
-next one.
+urgent) first. `put` puts once, however often the connection breaks; only when the session is lost
+meanwhile, and the item is not there, ConnectionLossError says that it may have been taken already.
+`get` deletes the item before it returns: when the connection breaks during that, the same error
+says that the item may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need
+nothing: items are not tied to a session, `get` goes on waiting with the next one.
 
 Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral
 claim, so an item whose taker dies is handed out again: at least once, to one taker at a time. `ack`
@@ -17,6 +16,7 @@ was taken, another has it by now.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -27,6 +27,7 @@ from zoo.client.errors import (
     ConnectionLossError,
     NoNodeError,
     OperationTimeoutError,
+    Outcome,
     SessionExpiredError,
     TransactionFailedError,
 )
@@ -56,20 +57,75 @@ def in_order(names: list[str]) -> list[Item]:
     return sorted(Item(int(m[1]), int(m[2]) & 0xFFFFFFFF, m[0]) for m in matches)
 
 
+class _Producer:
+    """An ephemeral znode whose version counts the puts of a queue object.
+
+    A put whose answer was lost is sent again with the same expected version: refused for that, it
+    had been applied. (Looking for the item would not do: a quick taker has it by then.)
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.puts = 0
+
+
 class Items(Generic[T]):
     """What all queues have in common: znodes in order, and waiting for the next one."""
 
     def __init__(self, zk: AsyncClient[T], path: str) -> None:
         self.path = path
         self._zk = zk
+        self._putting = asyncio.Lock()
+        self._producer: _Producer | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
     async def _put(self, item: T, rank: str) -> str:
-        stem = f"{self.path}/item-{rank}-"
-        node = await self._zk.create(stem, item, sequence=True, protected=True, make_parents=True)
-        return node.path
+        """Puts of one object follow each other."""
+        token, is_again = f"_c_{outside().unique_name()}", False
+        async with self._putting:
+            while True:
+                producer, self._producer = self._producer or await self._new_producer(), None
+                transaction = self._zk.transaction()
+                transaction.set(producer.path, None, version=producer.puts)
+                transaction.create(f"{self.path}/{token}-item-{rank}-", item, sequence=True)
+                try:
+                    path: str = (await transaction.commit())[1].path
+                except ConnectionLossError:
+                    self._producer, is_again = producer, True
+                    continue
+                except TransactionFailedError as error:
+                    if error.code not in (Code.BADVERSION, Code.NONODE):
+                        raise
+                    if not is_again:
+                        continue  # the session was lost before, and the producer with it
+                    path = await self._find(token, has_been_put=error.code is Code.BADVERSION)
+                    if error.code is Code.NONODE:
+                        return path
+                producer.puts += 1
+                self._producer = producer
+                return path
+
+    async def _new_producer(self) -> _Producer:
+        node = await self._zk.create(
+            f"{self.path}/producers/{outside().unique_name()}", ephemeral=True, make_parents=True
+        )
+        return _Producer(node.path)
+
+    async def _find(self, token: str, has_been_put: bool) -> str:
+        """The path of an item; without its number when it has been taken already."""
+        await self._zk.sync(self.path)  # the next server may not have it yet
+        names = await self._zk.children(self.path)
+        name = next((name for name in names if name.startswith(token)), None)
+        if name is None and not has_been_put:
+            raise ConnectionLossError(
+                "the session was lost, and the item is not there",
+                operation="put",
+                path=self.path,
+                outcome=Outcome.UNKNOWN,
+            )
+        return f"{self.path}/{name or token}"
 
     async def _put_by_priority(self, item: T, priority: int) -> str:
         if not HIGHEST <= priority <= LOWEST:
