@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from zoo.client.async_client import AsyncClient
@@ -35,7 +36,7 @@ from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Transaction
 from zoo.errors import Code
-from zoo.recipes.waiting import Deadline, Wake, in_background
+from zoo.recipes.waiting import Deadline, Wake, across_sessions, in_background
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -95,13 +96,14 @@ class Items(Generic[T]):
                 except ConnectionLossError:
                     self._producer, is_again = producer, True
                     continue
-                except TransactionFailedError as error:
-                    if error.code not in (Code.BADVERSION, Code.NONODE):
+                except (SessionExpiredError, TransactionFailedError) as error:
+                    if error.code not in (Code.BADVERSION, Code.NONODE, Code.SESSIONEXPIRED):
                         raise
-                    if not is_again:
+                    if not is_again and error.outcome is not Outcome.UNKNOWN:
                         continue  # the session was lost before, and the producer with it
-                    path = await self._find(token, has_been_put=error.code is Code.BADVERSION)
-                    if error.code is Code.NONODE:
+                    has_been_put = error.code is Code.BADVERSION
+                    path = await across_sessions(partial(self._find, token, has_been_put))
+                    if not has_been_put:
                         return path
                 producer.puts += 1
                 self._producer = producer
