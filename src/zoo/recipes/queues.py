@@ -183,7 +183,7 @@ class Queue(Items[T]):
     """First in, first out."""
 
     async def put(self, item: T) -> str:
-        """The item's path."""
+        """The item's path; without its number when it was taken before we knew it."""
         return await self._put_by_priority(item, USUAL)
 
     async def get(self, timeout: float | None = None) -> T:
@@ -203,7 +203,7 @@ class PriorityQueue(Queue[T]):
     """Items leave by priority (0 the most urgent), and within one in the order they came."""
 
     async def put(self, item: T, priority: int = USUAL) -> str:
-        """The item's path."""
+        """The item's path; without its number when it was taken before we knew it."""
         return await self._put_by_priority(item, priority)
 
 

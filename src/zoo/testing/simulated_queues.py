@@ -82,7 +82,7 @@ class QueueStudy:
         items = Bag(state.data for state in values if state is not None)
         twice = [item for item, count in items.items() if count > 1]
         assert not twice, f"put twice: {twice}"
-        lost = [path for path in self.put if not run.versions(path)]
+        lost = never_there(run, self.put)
         assert not lost, f"never there, yet put: {lost}"
         if self.STRICT:
             self.check_order(run, [path for path in gone if path in self.put])
@@ -94,6 +94,12 @@ class QueueStudy:
             names = [child.decode() for child in parent.children] if parent is not None else []
             first = in_order(names)[0].name
             assert path == f"{PATH}/{first}", f"{path} was taken before {first}"
+
+
+def never_there(run: Run, put: list[str]) -> list[str]:
+    """Of what `put` returned; of an item that was taken at once that is a path without a number."""
+    known = [path for path in run.paths() if is_item(path)]
+    return [path for path in put if not any(each.startswith(path) for each in known)]
 
 
 def is_item(path: str) -> bool:
@@ -170,7 +176,7 @@ class WorkQueueStudy(QueueStudy):
         alive = [path for path in self.put if path in run.tree]
         late = [path for path in alive if path in self.acked]
         assert not late, f"acknowledged, and still there: {late}"
-        lost = [path for path in self.put if not run.versions(path)]
+        lost = never_there(run, self.put)
         assert not lost, f"never there, yet put: {lost}"
 
 
