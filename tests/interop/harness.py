@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import random
 import shutil
 import signal
 import socket
@@ -21,6 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+
+from zoo.testing.ports import free_ports
 
 KINDS = ("java", "zoo")
 JAVA_KINDS = {"java": ("lib", "zookeeper-3.9*.jar"), "java38": ("lib-3.8", "zookeeper-3.8*.jar")}
@@ -95,30 +96,8 @@ def server_command(kind: str, config: Path, properties: tuple[str, ...] = ()) ->
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that the kernel gives to outgoing connections: a
-    server that comes back must find its port free.
-    """
-    while True:
-        port = random.SystemRandom().randrange(10_240, 32_000)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-
-
-def free_port_block(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        first = free_port()
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-        return first
+    (port,) = free_ports(1)
+    return port
 
 
 def wait_until(condition: Callable[[], T], deadline: float, what: str, pause: float = 0.01) -> T:

@@ -32,11 +32,11 @@ from unittest import mock
 
 from tests.interop.harness import (
     die_with_parent,
-    free_port_block,
     repo_root,
     server_command,
     wait_for_port,
 )
+from zoo.testing.ports import free_port_block
 
 BASELINE = Path(__file__).with_name("kazoo_baseline.txt")
 DIFFERENCES = Path(__file__).with_name("kazoo_baseline_3.txt")

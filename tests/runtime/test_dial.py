@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.hubs import LoneHub, free_ports, listening, wait_until
+from tests.runtime.hubs import LoneHub, listening, wait_until
 from zoo.runtime.dial import Dial
+from zoo.testing.ports import free_ports
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pytest
 
 from tests.runtime.hubs import (
     LoneHub,
-    free_ports,
     listening,
     wait_for_bytes,
     wait_for_end,
@@ -17,6 +16,7 @@ from tests.runtime.hubs import (
 from zoo.errors import ProtocolViolation
 from zoo.runtime import election_mesh
 from zoo.runtime.election_mesh import ElectionMesh, MeshEvents, MeshSettings
+from zoo.testing.ports import free_ports
 from zoo.zab.mesh_protocol import encode_greeting, frame
 
 NOWHERE = ("127.0.0.1", 9)

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.runtime.hubs import LoneHub, free_ports, wait_until
+from tests.runtime.hubs import LoneHub, wait_until
 from zoo.config import Config, config_from
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.runtime.peers import Peers, PortUnusable
+from zoo.testing.ports import free_ports
 from zoo.zab.configurations import Configurations, configuration_of
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtime.hubs import LoneHub, free_ports, wait_until
+from tests.runtime.hubs import LoneHub, wait_until
 from zoo.runtime import port_listener
 from zoo.runtime.port_listener import ANY, PortListener
+from zoo.testing.ports import free_ports
 
 
 class Listening:

@@ -8,7 +8,6 @@ import pytest
 
 from tests.runtime.hubs import (
     LoneHub,
-    free_ports,
     listening,
     wait_for_bytes,
     wait_for_end,
@@ -17,6 +16,7 @@ from tests.runtime.hubs import (
 from zoo.errors import ProtocolViolation
 from zoo.runtime import quorum_links
 from zoo.runtime.quorum_links import QuorumLinks, QuorumSettings
+from zoo.testing.ports import free_ports
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState
 

@@ -6,7 +6,7 @@ import pytest
 
 from zoo.client.blocking import Client
 from zoo.client.states import State
-from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem, free_ports
+from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem
 
 
 def test_a_server_survives_its_faults_and_leaves_nothing() -> None:
@@ -56,7 +56,3 @@ def test_a_client_survives_the_leader() -> None:
 def test_an_ensemble_has_members() -> None:
     with pytest.raises(ValueError, match="at least one"):
         EmbeddedEnsemble(0)
-
-
-def test_free_ports() -> None:
-    assert len(set(free_ports(5))) == 5

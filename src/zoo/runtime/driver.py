@@ -92,8 +92,15 @@ class Driver:
 
     async def run(self) -> None:
         """Serve. Returns after `stop`; raises what made going on impossible."""
-        self._loop.set_exception_handler(self._loop_failed)
         hook, threading.excepthook = threading.excepthook, self._thread_failed
+        try:
+            await self.run_as_guest()
+        finally:
+            threading.excepthook = hook
+
+    async def run_as_guest(self) -> None:
+        """The same in a process whose other threads are none of ours."""
+        self._loop.set_exception_handler(self._loop_failed)
         self.readiness.serve = self._serve
         self._tick()
         if self.core.config.purge_interval_ms:
@@ -104,7 +111,6 @@ class Driver:
             self.readiness.serve = None
             self._close_links()
             await self._end_threads()
-            threading.excepthook = hook
 
     def _close_links(self) -> None:
         """Nothing that nobody serves any more may stay where the event loop looks."""
@@ -173,6 +179,12 @@ class Driver:
         """In the thread that failed."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the process is ending
             self._loop.call_soon_threadsafe(self._finish, failure)
+
+    def end(self) -> None:
+        """At once, as if killed: what is not durable may be lost; nobody was told otherwise."""
+        self.stopping = True
+        self.listener.stop_listening()
+        self._finish(None)
 
     # --- turns
 

@@ -162,7 +162,7 @@ async def _run(
 ) -> int:
     core = loaded.core
     port = sockets[0].getsockname()[1] if sockets else -1
-    core.view = CoreView(core, _host_facts(config, dirs, port))
+    core.view = CoreView(core, host_facts(config, dirs, port))
     driver = _driver(config, storage, loaded, sockets, history)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -317,7 +317,7 @@ def _quiet_collector() -> None:
     gc.disable()
 
 
-def _host_facts(config: Config, dirs: DataDirs, port: int) -> HostFacts:
+def host_facts(config: Config, dirs: DataDirs, port: int) -> HostFacts:
     conf = ServerConf(
         client_port=port,
         data_dir=str(dirs.snapshots.absolute()),

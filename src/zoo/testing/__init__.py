@@ -1,5 +1,5 @@
-"""Test kit for users: servers and ensembles as processes, faults, fixtures for pytest, and the
-simulator for programs of one's own.
+"""Test kit for users: servers in a thread or as processes, ensembles, faults, fixtures for pytest,
+and the simulator for programs of one's own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from zoo.testing.faults import (
     expire_session,
     expire_session_of,
 )
+from zoo.testing.in_process import ThreadServer
+from zoo.testing.partition import Partition
 from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem
 from zoo.testing.simulated import Faults, Process, Run, Violation, simulate
 
@@ -17,9 +19,11 @@ __all__ = [
     "EmbeddedEnsemble",
     "EmbeddedServer",
     "Faults",
+    "Partition",
     "Process",
     "Run",
     "ServerProblem",
+    "ThreadServer",
     "Violation",
     "drop_connection",
     "drop_connection_of",

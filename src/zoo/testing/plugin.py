@@ -1,8 +1,8 @@
 """Fixtures for pytest, there as soon as Zoo is installed.
 
-`zoo_server`: one server for the whole run. `zoo_hosts`: a connect string with a chroot that is
-empty and the test's own. `zoo_client`: a blocking client there. `zoo_ensemble`: three servers, new
-for each test that wants to break them.
+`zoo_server`: one server for the whole run, in a thread of the tests' process. `zoo_hosts`: a connect
+string with a chroot that is empty and the test's own. `zoo_client`: a blocking client there.
+`zoo_ensemble`: three servers, new for each test that wants to break them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from collections.abc import Iterator
 import pytest
 
 from zoo.client.blocking import Client
-from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer
+from zoo.testing.in_process import ThreadServer
+from zoo.testing.servers import EmbeddedEnsemble
 
 
 @pytest.fixture(scope="session")
-def zoo_server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as server:
+def zoo_server() -> Iterator[ThreadServer]:
+    with ThreadServer() as server:
         yield server
 
 
 @pytest.fixture
-def zoo_hosts(zoo_server: EmbeddedServer) -> str:
+def zoo_hosts(zoo_server: ThreadServer) -> str:
     chroot = f"/test-{uuid.uuid4()}"
     with Client(zoo_server.hosts) as client:
         client.create(chroot)

@@ -5,7 +5,6 @@ their own that goes with them. None outlives the process that started it.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import shutil
 import signal
 import socket
@@ -17,10 +16,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-ADDRESS = "127.0.0.1"
+from zoo.testing.ports import ADDRESS, free_ports
+
 START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
-_DEFAULTS = {
+DEFAULTS = {
     "tickTime": 500,
     "maxSessionTimeout": 60_000,
     "maxClientCnxns": 0,
@@ -51,7 +51,7 @@ class EmbeddedServer:
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="zoo-server-"))
         (self.port,) = free_ports(1)
-        lines = {**_DEFAULTS, "clientPort": self.port, **(settings or {})}
+        lines = {**DEFAULTS, "clientPort": self.port, **(settings or {})}
         self._prepare(lines)
 
     @classmethod
@@ -198,7 +198,7 @@ class EmbeddedEnsemble:
         self.servers: list[EmbeddedServer] = []
         for n, each in enumerate(ports, 1):
             folder = self._folder / str(n)
-            lines = {**_DEFAULTS, "clientPort": each.client, **(settings or {}), **members}
+            lines = {**DEFAULTS, "clientPort": each.client, **(settings or {}), **members}
             self.servers.append(EmbeddedServer._member(folder, each.client, lines))
             (folder / "data" / "myid").write_text(f"{n}\n")
 
@@ -251,10 +251,3 @@ def poll(condition: Callable[[], bool], seconds: float, problem: Callable[[], st
         if time.monotonic() > end:
             raise ServerProblem(f"{problem()} (waited {seconds} s)")
         time.sleep(0.01)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server((ADDRESS, 0))) for _ in range(count)]
-        return [sock.getsockname()[1] for sock in sockets]

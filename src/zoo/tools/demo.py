@@ -14,9 +14,10 @@ from random import Random
 
 import click
 
+from zoo.testing.ports import ADDRESS
 from zoo.tools.bank import OPENING_BALANCE, Teller, audit, open_accounts
 from zoo.tools.ensemble import Stop
-from zoo.tools.local_ensemble import ADDRESS, EnsembleProblem, LocalEnsemble, LocalServer
+from zoo.tools.local_ensemble import EnsembleProblem, LocalEnsemble, LocalServer
 from zoo.tools.session import Session
 
 _TIMEOUT_MS = 10_000

@@ -7,7 +7,6 @@ Processes are ended by their process ids, and none outlives `close`.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import signal
 import socket
@@ -17,7 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-ADDRESS = "127.0.0.1"
+from zoo.testing.ports import ADDRESS, free_ports
+
 _ANSWER_SECONDS = 0.5
 _STOP_SECONDS = 15.0
 _SERVER_LINE = re.compile(r"server\.(\d+)=[^:]+:(\d+):(\d+):(\w+)")
@@ -211,9 +211,5 @@ def _ports(count: int, base_port: int | None) -> list[Ports]:
         return [
             Ports(base_port + n, base_port + 100 + n, base_port + 200 + n) for n in range(count)
         ]
-    with contextlib.ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server((ADDRESS, 0))) for _ in range(3 * count)
-        ]
-        numbers = [sock.getsockname()[1] for sock in sockets]
+    numbers = free_ports(3 * count)
     return [Ports(*numbers[3 * n : 3 * n + 3]) for n in range(count)]

@@ -1,0 +1,41 @@
+"""Ports of loopback for servers in tests."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+
+ADDRESS = "127.0.0.1"
+# Below those that the kernel gives to outgoing connections: one of them would take the port of a
+# server that was killed, and the server could not come back.
+_LOWEST, _HIGHEST = 10_240, 32_000
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody listens on."""
+    rng = random.SystemRandom()
+    found: list[int] = []
+    with contextlib.ExitStack() as stack:
+        while len(found) < count:
+            port = rng.randrange(_LOWEST, _HIGHEST)
+            listener = stack.enter_context(socket.socket())
+            try:
+                listener.bind((ADDRESS, port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
+
+
+def free_port_block(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    while True:
+        (first,) = free_ports(1)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.create_server((ADDRESS, port)))
+            except OSError:
+                continue
+        return first

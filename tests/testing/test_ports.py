@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import socket
+
+from zoo.testing.ports import ADDRESS, free_port_block, free_ports
+
+
+def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    assert all(10_240 <= port < 32_000 for port in ports)
+    for port in ports[:3]:
+        with socket.create_server((ADDRESS, port)) as listener:
+            assert listener.getsockname()[1] == port
+
+
+def test_a_block_is_free_from_end_to_end() -> None:
+    first = free_port_block(5)
+    for port in range(first, first + 5):
+        with socket.create_server((ADDRESS, port)) as listener:
+            assert listener.getsockname()[1] == port
