@@ -14,18 +14,18 @@ def test_nothing_comes_through_while_it_is_cut() -> None:
         ThreadServer() as server,
         Partition(server.port) as net,
         Client(server.hosts) as other,
+        Client(net.hosts, session_timeout=20) as zk,
     ):
-        with Client(net.hosts, session_timeout=20) as zk:
-            zk.create("/a", b"1")
-            session_id = zk.session_id
-            net.cut()
-            with pytest.raises(OperationTimeoutError):
-                zk.set("/a", b"2", timeout=0.2)
-            assert other.get("/a").data == b"1"
-            net.heal()
-            zk.sync("/")
-            assert zk.session_id == session_id
-            assert other.get("/a").data == b"2"  # it had only been under way
+        zk.create("/a", b"1")
+        session_id = zk.session_id
+        net.cut()
+        with pytest.raises(OperationTimeoutError):
+            zk.set("/a", b"2", timeout=0.2)
+        assert other.get("/a").data == b"1"
+        net.heal()
+        zk.sync("/")
+        assert zk.session_id == session_id
+        assert other.get("/a").data == b"2"  # it had only been under way
 
 
 def test_connections_break_and_come_back() -> None:

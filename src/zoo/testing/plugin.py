@@ -1,6 +1,6 @@
 """Fixtures for pytest, there as soon as Zoo is installed.
 
-`zoo_server`: one server for the whole run, in a thread of the tests' process. `zoo_hosts`: a connect
+`zoo_server`: one server for the whole run, in a thread of this process. `zoo_hosts`: a connect
 string with a chroot that is empty and the test's own. `zoo_client`: a blocking client there.
 `zoo_ensemble`: three servers, new for each test that wants to break them.
 """
