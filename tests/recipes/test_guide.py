@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/USER_GUIDE.md"
+SAID = (r"127.0.0.1 8080\n", r"\[.*\] \{", r".*committed=True.*\n.*sold out")
 SECTION = "## Services, partitions, transactions"
 
 
@@ -18,11 +19,7 @@ def snippets() -> list[str]:
 
 @pytest.mark.parametrize(
     ("snippet", "said"),
-    zip(
-        snippets(),
-        [r"127.0.0.1 8080\n", r"\[.*\] \{", r".*committed=True.*\n.*sold out"],
-        strict=True,
-    ),
+    list(zip(snippets(), SAID, strict=True)),
     ids=("registry", "partitioner", "two-phase"),
 )
 def test_a_snippet_runs(
