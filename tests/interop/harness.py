@@ -229,7 +229,16 @@ class Server:
 
     def launch(self) -> Server:
         """Start the process; `wait` until it serves."""
-        command = server_command(self.kind, self.config(), self.properties)
+        return self._launched(self.config())
+
+    def relaunch(self) -> Server:
+        """`launch` with the zoo.cfg that is there: a server writes a new one when it is told of
+        other members.
+        """
+        return self._launched(self.directory / "zoo.cfg")
+
+    def _launched(self, config: Path) -> Server:
+        command = server_command(self.kind, config, self.properties)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 command,

@@ -56,6 +56,13 @@ def test_costs(tmp_path: Path) -> None:
     assert many["fsyncs"] < leader["fsyncs"]
 
 
+def test_planned(tmp_path: Path) -> None:
+    figures = measured(tmp_path, "bench.planned", "--rounds", "1")
+    assert list(figures) == ["nothing", "transfer", "leave", "join"]
+    for (pause,) in figures.values():
+        assert 0 < pause < 5000
+
+
 def test_scale(tmp_path: Path) -> None:
     figures = measured(tmp_path, "bench.scale", "--znodes", "3000", "--rounds", "1")
     for kind in ("ours", "zookeeper"):

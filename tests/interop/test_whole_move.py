@@ -102,7 +102,7 @@ def kill_one(growing: Growing, rng: Random) -> None:
     """A quorum is left; it comes back."""
     victim = rng.choice(list(growing.servers.values()))
     victim.kill()
-    victim.launch()
+    victim.relaunch()
     wait_until(lambda: "Mode: " in asked(victim), 60.0, f"{victim.address} serves again")
 
 

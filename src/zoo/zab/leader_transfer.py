@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HOLD_MS = 1000
+"""However long the target may take to catch up, writes are held no longer than this."""
+
 _TARGET = Struct(">q")
 
 
 class Step(Enum):
-    CATCHING_UP = "is being caught up"
+    CATCHING_UP = "has not caught up"
     HOLDING = "has not acknowledged the last write"
     OFFERED = "has not acknowledged that it is to lead"
 
@@ -80,7 +83,7 @@ class Transfer:
         self.offered = 0
         self._awaited = context.history.last_zxid
         self.next_due = context.now_ms + timeout_ms
-        self._timeout_ms = timeout_ms
+        self._began = context.now_ms
         self._leader = leader
         self._handler = handler
         self._entry = b""
@@ -93,8 +96,8 @@ class Transfer:
         elif self.target not in leader.context.quorum.voters:
             self._give_up(f"server {self.target} votes no more")
         elif leader.context.now_ms >= self.next_due:
-            why = f"server {self.target} {self.step.value} after {self._timeout_ms} ms"
-            self._give_up(why)
+            waited = leader.context.now_ms - self._began
+            self._give_up(f"server {self.target} {self.step.value} after {waited} ms")
         else:
             self._go_on()
 
@@ -103,6 +106,7 @@ class Transfer:
         replica, history = leader.context.replica, leader.context.history
         if self.step is Step.CATCHING_UP and acked >= self._awaited:
             self.step = Step.HOLDING
+            self.next_due = min(self.next_due, leader.context.now_ms + HOLD_MS)
             replica.hold()
         if self.step is Step.HOLDING and acked >= history.last_zxid == history.committed:
             self.step = Step.OFFERED
