@@ -8,7 +8,7 @@ whoever crashes at whatever point finds out afterwards, and nobody is blocked by
 
 The protocol, in znodes below the path:
 
-    transactions/<txid>            open, then committed or aborted, with the reason
+    transactions/<txid>            a container: open, then committed or aborted, with the reason
     transactions/<txid>/<party>    one per participant: empty, then its vote, "yes"
     parties/<party>/<txid>         to do: what this party must still deal with, its part as data
 

@@ -104,7 +104,8 @@ class Ledger:
 
     async def _create(self, txid: str, record: Record, parts: Mapping[str, bytes]) -> None:
         transaction = self._zk.transaction()
-        transaction.create(self._transaction(txid), record.to_bytes())
+        # A container, for who takes off the last party may die before it deletes the transaction.
+        transaction.create(self._transaction(txid), record.to_bytes(), container=True)
         for party, part in parts.items():
             transaction.create(self._seat(txid, party))
             transaction.create(f"{self.inbox(party)}/{txid}", part)

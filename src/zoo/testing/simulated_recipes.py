@@ -10,11 +10,15 @@ from zoo.sim.checking import Violation
 from zoo.sim.client_loop_world import ProgramWorld
 from zoo.sim.cluster import ClusterScenario
 from zoo.testing.simulated import Run
+from zoo.testing.simulated_commits import COMMITS
 from zoo.testing.simulated_locks import LOCKS
 from zoo.testing.simulated_queues import QUEUES
+from zoo.testing.simulated_services import SERVICES
 from zoo.testing.simulated_study import Study
 
-STUDIES: dict[str, type[Study]] = {study.NAME: study for study in (*LOCKS, *QUEUES)}
+STUDIES: dict[str, type[Study]] = {
+    study.NAME: study for study in (*LOCKS, *QUEUES, *COMMITS, *SERVICES)
+}
 
 
 class StudyWorld(ProgramWorld):
