@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import ClientError
+from zoo.client.errors import ClientError, NoNodeError
 from zoo.recipes import Coordinator, Decision, InDoubtError, Participant, Refused
 from zoo.testing.simulated import Process, Program, Run
 
@@ -137,6 +137,8 @@ class CommitStudy:
         try:
             await zk.sync(PATH)
             return not await zk.children(f"{PATH}/transactions")
+        except NoNodeError:
+            return True  # none was ever begun
         except ClientError:
             return False
 
