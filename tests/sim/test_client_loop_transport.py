@@ -9,6 +9,7 @@ from zoo.client.errors import ClientError
 from zoo.jute.client_records import ConnectRequest
 from zoo.jute.schema import encode
 from zoo.sim.client_loop_process import Process, Program
+from zoo.sim.client_loop_transport import SimTransport
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
 from zoo.sim.cluster import ClusterScenario
 from zoo.sim.cluster_faults import SECOND, FaultMix
@@ -103,3 +104,31 @@ def test_a_transport_closes_with_what_was_written() -> None:
     world = calm(program)
     world.run(SECOND)
     assert world.processes[0].result == (4 + 36, 1, True)
+
+
+def test_after_an_abort_nothing_is_received_any_more() -> None:
+    class Heard(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.data: list[bytes] = []
+            self.is_lost = False
+
+        def data_received(self, data: bytes) -> None:
+            self.data.append(data)
+
+        def connection_lost(self, error: Exception | None) -> None:
+            self.is_lost = True
+
+    async def program(process: Process) -> tuple[list[bytes], bool]:
+        loop = asyncio.get_running_loop()
+        transport, heard = await loop.create_connection(Heard, "10.0.0.1", 2181)
+        assert isinstance(transport, SimTransport)
+        transport.received(b"heard")
+        await wait(0.01)
+        transport.received(b"under way when it is aborted")
+        transport.abort()
+        await wait(0.01)
+        return heard.data, heard.is_lost
+
+    world = calm(program)
+    world.run(SECOND)
+    assert world.processes[0].result == ([b"heard"], True)

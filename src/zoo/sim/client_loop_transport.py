@@ -28,6 +28,7 @@ class SimTransport(asyncio.Transport):
         self._loop = loop
         self._protocol = protocol
         self._is_over = False
+        self._is_aborted = False
         self.link: Link
 
     # --- what the link tells
@@ -36,7 +37,8 @@ class SimTransport(asyncio.Transport):
         self._loop.call_soon(self._hand_over, data)
 
     def _hand_over(self, data: bytes) -> None:
-        if not self._is_over and isinstance(self._protocol, asyncio.Protocol):
+        is_open = not (self._is_over or self._is_aborted)  # asyncio is silent after an abort
+        if is_open and isinstance(self._protocol, asyncio.Protocol):
             self._protocol.data_received(data)
 
     def broken(self) -> None:
@@ -59,6 +61,7 @@ class SimTransport(asyncio.Transport):
 
     def abort(self) -> None:
         self.link.give_up()
+        self._is_aborted = True
         self._loop.call_soon(self._end)
 
     def is_closing(self) -> bool:
