@@ -48,7 +48,7 @@ def test_a_dry_run_shows_everything_and_changes_nothing(member: Server) -> None:
     ]
     assert lines[2].split()[:3] == ["9", "-", GONE.partition("=")[2]]
     assert "then: a quorum is all of 1: none may fail" in lines
-    assert lines[-2].startswith("danger: server 9 does not run")
+    assert lines[-3].startswith("danger: server 9 does not run")
     assert lines[-1] == f"request: reconfig joiningServers={GONE} curConfigId=100000000"
     assert "without --dry-run you will be asked" in result.stderr
     assert run(member, "--remove", "7", "--dry-run").exit_code == 0

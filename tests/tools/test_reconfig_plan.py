@@ -38,6 +38,12 @@ def test_the_request_names_the_version_that_was_looked_at() -> None:
     assert (listed.joiners, listed.leavers) == ([1, 2], [3])
 
 
+def test_the_same_address_in_another_form_is_no_change() -> None:
+    old = parse_ensemble_text("server.1=[0:0:0:0:0:0:0:1]:1:2:participant;[0:0:0:0:0:0:0:1]:3")
+    same = plan(old, Wish("server.1=[::1]:1:2;[::1]:3"))
+    assert (same.changes_nothing, same.joiners) == (True, [])
+
+
 @pytest.mark.parametrize(
     ("wish", "why"),
     [

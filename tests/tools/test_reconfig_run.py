@@ -150,6 +150,13 @@ def test_when_nobody_answers_the_outcome_is_unknown() -> None:
         send(Scripted("", Code.CONNECTIONLOSS), -1.0)
 
 
+def test_a_change_under_way_after_a_lost_answer_may_be_ours() -> None:
+    with pytest.raises(Unknown):
+        send(Scripted("", Code.CONNECTIONLOSS, Code.RECONFIGINPROGRESS), 0.2)
+    with pytest.raises(Refused, match="RECONFIGINPROGRESS: another change"):
+        send(Scripted("", Code.RECONFIGINPROGRESS), -1.0)
+
+
 def test_who_has_its_part() -> None:
     new = parse_ensemble_text("server.1=a:1:2;3\nserver.2=b:1:2:observer;3\nversion=5")
     answers = [Answer(state, zxid=5) for state in ("leader", "follower", "observer", NO_ANSWER)]

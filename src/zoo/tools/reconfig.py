@@ -193,22 +193,22 @@ def _verdict(found: list[Finding], manner: Manner) -> str:
 def _show(plan: Plan, facts: Facts, found: list[Finding]) -> None:
     from zoo.tools.config_show import columns, quorum_rule, states
 
-    said = states(dict(facts.answers))
+    said, joiners = states(dict(facts.answers)), plan.joiners
     rows = [("server", f"now, version {plan.old.version:x}", "then", "what it says")]
     for sid in sorted(facts.answers):
         before, after = plan.old.servers.get(sid), plan.new.servers.get(sid)
-        then = "-" if after is None else "the same" if after == before else str(after)
+        then = "-" if after is None else "the same" if sid not in joiners else str(after)
         rows.append((str(sid), "-" if before is None else str(before), then, said[sid]))
     for line in columns(rows):
         click.echo(line)
     click.echo(f"now:  {quorum_rule(plan.old)}")
     click.echo(f"then: {quorum_rule(plan.new)}")
-    click.echo("until it is done, writes need a quorum of both")
     for level, text in found:
         click.echo(f"{level.value}: {text}")
     if plan.changes_nothing:
         click.echo("nothing to do: this is the membership that there is")
     else:
+        click.echo("until it is done, writes need a quorum of both")
         click.echo("request: reconfig " + " ".join(f"{k}={v}" for k, v in _request(plan).items()))
 
 

@@ -72,7 +72,7 @@ class Plan:
         return [
             sid
             for sid, server in sorted(self.new.servers.items())
-            if server != self.old.servers.get(sid)
+            if str(server) != str(self.old.servers.get(sid))
         ]
 
     @property
@@ -81,7 +81,14 @@ class Plan:
 
     @property
     def changes_nothing(self) -> bool:
-        return replace(self.old, version=0) == replace(self.new, version=0)
+        return lists_same(self.old, self.new)
+
+
+def lists_same(one: Ensemble, other: Ensemble) -> bool:
+    """Whether both come to the same, however their addresses are written."""
+    texts = (replace(each, version=0).text() for each in (one, other))
+    first, second = (sorted(text.splitlines()) for text in texts)
+    return first == second
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from zoo.tools.config_survey import (
     leading,
     survey,
 )
-from zoo.tools.reconfig_plan import WAYS_OUT, Facts, Plan, Wish, plan
+from zoo.tools.reconfig_plan import WAYS_OUT, Facts, Plan, Wish, lists_same, plan
 
 _NEVER = -2
 _NEVER_A_ZNODES = 0x7FFFFFFE
@@ -44,6 +44,7 @@ _MAY_PASS = {
     Code.NEWCONFIGNOQUORUM: "waiting: the leader sees no quorum of the new configuration in step",
     Code.RECONFIGINPROGRESS: "waiting: another change is under way",
 }
+_WHO_KNOWS = "no answer came in time; `zoo config` tells what holds now"
 Tell = Callable[[str], None]
 
 
@@ -158,18 +159,21 @@ class Run:
                 return await self._ask(max(deadline - _now(), _POLL_SECONDS))
             except ClientError as error:
                 if is_transient(error) or error.outcome is Outcome.UNKNOWN:
-                    was_lost = True
+                    was_lost, pause = True, _POLL_SECONDS
                     self._tell(f"the answer was lost ({error.code.name}): looking, asking again")
                 elif error.code is Code.BADVERSION and was_lost:
                     return await self._outcome()
                 elif error.code in _MAY_PASS and _now() < deadline:
+                    pause = _RETRY_SECONDS
                     await self._tell_who_lacks(error.code)
+                elif error.code is Code.RECONFIGINPROGRESS and was_lost:
+                    raise Unknown(_WHO_KNOWS) from error  # it may be ours
                 else:
                     why = WAYS_OUT.get(error.code, str(error))
                     raise Refused(f"{error.code.name}: {why}") from error
             if _now() > deadline:
-                raise Unknown("no answer came in time; `zoo config` tells what holds now")
-            await asyncio.sleep(_POLL_SECONDS if was_lost else _RETRY_SECONDS)
+                raise Unknown(_WHO_KNOWS)
+            await asyncio.sleep(pause)
 
     async def _ask(self, timeout: float) -> Ensemble:
         request = self._plan.request
@@ -184,9 +188,12 @@ class Run:
 
     async def _outcome(self) -> Ensemble:
         """After a lost answer: the wished configuration, if it holds now."""
-        await self._client.retrying(lambda: self._client.sync(CONFIG_PATH))
-        found = await read(self._client)
-        if replace(found, version=0) != replace(self._plan.new, version=0):
+        try:
+            await self._client.retrying(lambda: self._client.sync(CONFIG_PATH))
+            found = await read(self._client)
+        except ClientError as error:
+            raise Unknown(_WHO_KNOWS) from error
+        if not lists_same(found, self._plan.new):
             raise Refused(f"BADVERSION: {WAYS_OUT[Code.BADVERSION]}")
         return found
 
