@@ -67,7 +67,7 @@ def half_a_multi(patch: pytest.MonkeyPatch) -> None:
 
 
 def reads_overtake_writes(patch: pytest.MonkeyPatch) -> None:
-    request = ClientConnection._request
+    request = ClientConnection.request
 
     def eager(self: ClientConnection, xid: int, op: int, payload: bytes) -> None:
         if op in (3, 4, 8) and not self.session.closing and self.session.owner is self:
@@ -75,7 +75,7 @@ def reads_overtake_writes(patch: pytest.MonkeyPatch) -> None:
         else:
             request(self, xid, op, payload)
 
-    patch.setattr(ClientConnection, "_request", eager)
+    patch.setattr(ClientConnection, "request", eager)
 
 
 def events_after_replies(patch: pytest.MonkeyPatch) -> None:
