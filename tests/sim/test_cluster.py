@@ -56,6 +56,15 @@ def test_a_calm_world_serves_everybody() -> None:
     assert world.ensemble.agreed.zxid >> 32 == 1
 
 
+def test_followers_may_feed_observers() -> None:
+    world = lived(1, replace(CALM, observers=2, feeds_observers=True))
+    fed = [server.peer.fed_observers for server in world.servers]
+    assert sum(number or 0 for number in fed) == 2
+    assert world.ensemble.agreed.depth > 0
+    rough = lived(2, replace(ROUGH, observers=2, feeds_observers=True))
+    assert rough.ensemble.agreed.depth > 0
+
+
 def test_a_rough_world_has_it_all() -> None:
     lines: list[str] = []
     snapshots = purges = 0

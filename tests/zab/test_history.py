@@ -210,3 +210,16 @@ def test_how_much_lies_behind() -> None:
     assert history.size_behind(0) == 5 * last
     assert history.size_behind(last) == 0
     assert 5 * 10 <= history.size_behind(last - 10) <= 5 * CHUNK_TXNS
+
+
+def test_what_is_about_to_be_read_is_not_forgotten() -> None:
+    history = History(max_txns=CHUNK_TXNS)
+    history.unread = 0
+    for zxid in range(1, 3 * CHUNK_TXNS + 1):
+        history.append(zxid, b"x")
+    history.commit_to(history.last_zxid - 1)
+    assert history.floor == 0
+    history.unread = 2 * CHUNK_TXNS
+    history.commit_to(history.last_zxid)
+    assert history.floor == 2 * CHUNK_TXNS
+    assert [first for first, _ in history.runs(history.unread)] == [2 * CHUNK_TXNS + 1]

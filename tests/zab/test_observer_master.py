@@ -258,6 +258,19 @@ def test_an_observer_that_was_away_for_long_is_sent_a_snapshot_by_a_follower(see
     assert master_of(ensemble.servers[4]) != leader.sid
 
 
+def test_a_burst_of_commits_larger_than_the_window_reaches_observers() -> None:
+    rig = Feeding()
+    rig.feed()
+    rig.peer.history.max_txns = 2
+    rig.says(*proposals(NEW), *commits(NEW))
+    assert [packet.zxid for packet in rig.hears()] == [zxid for zxid, _ in NEW]
+    later = entries(5, 9, 10, 11)
+    rig.says(*proposals(later), *commits(later))
+    assert [packet.zxid for packet in rig.hears()] == [zxid for zxid, _ in later]
+    rig.follower.stop()
+    assert rig.peer.history.unread is None
+
+
 @pytest.mark.parametrize(("limit", "kind"), [(1 << 20, "DIFF"), (3, "SNAP")])
 def test_who_has_missed_too_much_gets_a_snapshot(limit: int, kind: str) -> None:
     """observerMaster.sizeLimit"""

@@ -66,6 +66,8 @@ class ClusterScenario:
     """The mean time between a client's bursts."""
     crash_chance: float = 0.0
     faults: FaultMix = field(default_factory=FaultMix)
+    feeds_observers: bool = False
+    """Followers do, not the leader alone."""
 
     @staticmethod
     def drawn(rng: Random, voters: int = 0, observers: int = -1) -> ClusterScenario:
@@ -87,6 +89,7 @@ class ClusterScenario:
             pause_us=rng.choice((20_000, 100_000, 400_000)),
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.01)),
             faults=FaultMix.drawn(rng),
+            feeds_observers=rng.random() < 0.5,
         )
 
 
@@ -100,6 +103,7 @@ def config_of(scenario: ClusterScenario, sid: int) -> Config:
         "snapCount": scenario.snap_count,
         "globalOutstandingLimit": scenario.outstanding_limit,
         "extendedTypesEnabled": "true",
+        "observerMasterPort": 2191 if scenario.feeds_observers else 0,
     }
     for number in range(1, scenario.voters + scenario.observers + 1):
         role = "participant" if number <= scenario.voters else "observer"

@@ -199,6 +199,7 @@ class ClusterServer(PeerHost, ClientPort):
             settings=zab_settings(config),
             election=election_settings(config),
             can_truncate=lambda zxid: can_truncate(self.storage, zxid, log.debug),
+            feeds_observers=config.observer_master_port > 0,
         )
         self.member.join(self.peer)
         self.carrier = Carrier(self.storage, log.debug)

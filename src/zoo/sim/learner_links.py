@@ -46,6 +46,10 @@ class LinkHost(Protocol):
         """Somebody has connected to the quorum port."""
         ...
 
+    def observer_accepted(self, end: End) -> None:
+        """Somebody has connected to the observer master port."""
+        ...
+
     def begin_turn(self) -> None:
         """Something is about to go into the peer: let it know what time it is."""
         ...
@@ -237,9 +241,15 @@ class Links:
         self._ends.pop(end.link, None)
 
     def dial(
-        self, source: LinkHost, target: LinkHost, result: Callable[[PeerLink | None], None]
+        self,
+        source: LinkHost,
+        target: LinkHost,
+        result: Callable[[PeerLink | None], None],
+        as_observer: bool = False,
     ) -> None:
-        """Connect; `result` gets the link, or None when it was refused or took too long."""
+        """Connect to the quorum port, or to that of an observer master; `result` gets the link, or
+        None when it was refused or took too long.
+        """
         there, back = self.reach.delay(source.sid, target.sid), 0
 
         def fail(delay: int) -> None:
@@ -253,7 +263,8 @@ class Links:
             elif not target.is_up:
                 fail(back)
             else:
-                self._connect(source, target, back, result)
+                accept = target.observer_accepted if as_observer else target.accepted
+                self._connect(source, target, back, result, accept)
 
         source.later(there, arrive)
 
@@ -266,12 +277,13 @@ class Links:
         target: LinkHost,
         back: int,
         result: Callable[[PeerLink | None], None],
+        accept: Callable[[End], None],
     ) -> None:
         near, far = End(self, source, target.sid, True), End(self, target, source.sid, False)
         near.other, far.other = far, near
         for end in (near, far):
             self._ends[end.link] = end
-        target.later(1, lambda: target.accepted(far))
+        target.later(1, lambda: accept(far))
         source.later(back, lambda: result(None if near.is_gone else near.link))
 
     # --- faults

@@ -132,6 +132,12 @@ class PeerHost(Host):
         if not end.is_gone:
             self.peer.learner_link(end.link)  # closes it unless it leads
 
+    def observer_accepted(self, end: End) -> None:
+        self.begin_turn()
+        if not end.is_gone:
+            self.peer.observer_link(end.link)  # closes it unless it follows
+        self.settle()
+
     def _let_go(self, end: End) -> None:
         if end in self._held:
             self._held.remove(end)
@@ -155,7 +161,7 @@ class PeerHost(Host):
                 link.close()
             self.settle()
 
-        self.links.dial(self, self.others[sid], result)
+        self.links.dial(self, self.others[sid], result, self.peer.wants_observer_master)
 
     # --- what comes out
 

@@ -47,6 +47,7 @@ class ZabServer(PeerHost):
         self.checkers = checkers
         self.disk = ZabDisk(checkers.ensemble.prefixes)
         self.settings = Settings()
+        self.feeds_observers = False
         self.window = 100_000
         self.snapshot_padding = 100
         self.fsync_us = (100, 8_000)
@@ -100,6 +101,7 @@ class ZabServer(PeerHost):
             epochs=Epochs(self.disk.accepted, self.disk.current),
             settings=self.settings,
             can_truncate=self.disk.can_truncate,
+            feeds_observers=self.feeds_observers,
         )
         self.tick_ms = self.settings.tick_ms
         self.trace(

@@ -36,6 +36,8 @@ class ZabScenario:
 
     voters: int = 3
     observers: int = 0
+    feeds_observers: bool = False
+    """Followers do, not the leader alone."""
     tick_ms: int = 1000
     init_limit: int = 5
     sync_limit: int = 3
@@ -72,6 +74,7 @@ class ZabScenario:
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.02)),
             faults=FaultMix.drawn(rng),
             dirty=rng.random() < 0.2,
+            feeds_observers=rng.random() < 0.5,
         )
 
 
@@ -146,6 +149,7 @@ class ZabWorld:
         server.disk.is_dirty = one.dirty
         server.fsync_us = one.fsync_us
         server.snapshot_padding = one.snapshot_padding
+        server.feeds_observers = one.feeds_observers
         if one.crash_chance:
             self._crash_rngs[server] = self._fork()
         self.servers.append(server)

@@ -56,6 +56,8 @@ class History:
         self.floor = self.committed = self.last_zxid = last_zxid
         self.max_txns = max_txns
         self.max_bytes = max_bytes
+        self.unread: int | None = None
+        """Somebody is about to read what lies behind this zxid: it is not forgotten yet."""
         self._chunks: list[_Chunk] = []
         self._txns = 0
         self._bytes = 0
@@ -207,9 +209,10 @@ class History:
     def _trim(self) -> None:
         """Forget the oldest chunks that are committed, as far as the limits ask for it."""
         count = 0
+        end = self.committed if self.unread is None else min(self.unread, self.committed)
         for chunk in self._chunks:
             over = self._txns > self.max_txns or self._bytes > self.max_bytes
-            if not over or chunk.last > self.committed:
+            if not over or chunk.last > end:
                 break
             count += 1
             self.floor = chunk.last

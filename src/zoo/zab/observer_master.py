@@ -65,7 +65,7 @@ class ObserverMaster:
         self.observers: tuple[LearnerHandler, ...] = ()
         """Those that get every commit."""
         self._relay = relay
-        self._informed = context.history.committed
+        self._informed = context.history.unread = context.history.committed
         self._turns = SnapshotTurns(context.replica, self.handlers)
         self._touched: dict[int, int] = {}
         self._half_tick = max(1, context.settings.tick_ms // 2)
@@ -90,7 +90,7 @@ class ObserverMaster:
         after, to = self._informed, history.committed
         if after == to:
             return
-        self._informed = to
+        self._informed = history.unread = to
         observers = self.observers  # who comes to be one in here has what was committed
         if observers:
             for first, entries in history.runs(after, to):
@@ -101,7 +101,7 @@ class ObserverMaster:
     def activates(self, zxid: int, entry: bytes, leader: int) -> None:
         """A change of the configuration is about to be applied: the next commit."""
         self.committed()
-        self._informed = zxid
+        self._informed = self.context.history.unread = zxid
         data = with_data(PacketType.INFORMANDACTIVATE, zxid, _LEADER.pack(leader) + entry)
         for observer in self.observers:
             observer.send(data)
@@ -128,6 +128,7 @@ class ObserverMaster:
         self._turns.go_on()
 
     def stop(self) -> None:
+        self.context.history.unread = None
         for handler in [*self.handlers]:
             handler.finish()
 
