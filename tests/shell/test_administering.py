@@ -36,7 +36,7 @@ def test_history_hides_credentials(hosts: str) -> None:
 
 def test_help(hosts: str) -> None:
     rig = typed(hosts, "help", "help getacl", "get --help")
-    assert "  get [-s] [-w] [-b] [-x] [-o FILE] PATH" in rig.out.lines
+    assert "  get [-s] [-w] [-b] [-x] [-o OUTPUT] PATH" in rig.out.lines
     assert "Print the ACL of a znode." in rig.out.lines[-1]
     assert refused(hosts, "help nothing")[0] == 2
 

@@ -40,7 +40,7 @@ def test_zkcli_spells_options_of_reconfig_with_one_dash() -> None:
 
 
 def test_usage() -> None:
-    assert find("setAcl").usage == "setAcl [-s] [-v INTEGER] [-R] PATH ACL"
+    assert find("setAcl").usage == "setAcl [-s] [-v VERSION] [-R] PATH ACL"
     assert find("getEphemerals").usage == "getEphemerals [PATH]"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_live_until_ctrl_c(live_server: Server, tmp_path: Path) -> None:
         terminal.wait_for("Ctrl-C ends")
         terminal.send(CTRL_C)
         assert terminal.wait() == 130
+
+
+def test_without_rich_there_is_a_hint(live_server: Server) -> None:
+    code = (
+        "import sys; sys.modules['rich.live'] = None\nfrom zoo.tools.cli import main; main(['top'])"
+    )
+    command = [sys.executable, "-c", code]
+    with Terminal(command, {"ZOO_SERVER": live_server.address}) as terminal:
+        terminal.wait_for("zoo top on a terminal needs rich.live: pip install prompt_toolkit rich")
+        assert terminal.wait() == 1
 
 
 def test_the_members_of_the_ensemble(monkeypatch: pytest.MonkeyPatch, live_server: Server) -> None:

@@ -100,7 +100,7 @@ class Entry:
 
 def _usage(param: click.Parameter) -> str:
     if isinstance(param, click.Option):
-        value = "" if param.is_flag else f" {param.make_metavar(click.Context(click.Command('')))}"
+        value = "" if param.is_flag else f" {(param.name or '').upper()}"
         return f"[{param.opts[0]}{value}]"
     text = param.human_readable_name
     return text if param.required else f"[{text}]"
