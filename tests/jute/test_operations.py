@@ -48,7 +48,7 @@ def test_permissions() -> None:
     assert names(permission=1) == {
         *("check", "exists", "getData", "getChildren", "getChildren2", "getAllChildrenNumber")
     }
-    assert names(permission=2) == {"setData", "reconfig"}
+    assert names(permission=2) == {"setData", "reconfig", "transferLeader"}
     assert names(permission=4, on_parent=True) == {
         *("create", "create2", "createTTL", "createContainer")
     }
