@@ -265,4 +265,4 @@ def votes_before_the_disk(patch: Patch) -> None:
 def elections_forget_epochs(patch: Patch) -> None:
     """Votes count zxids alone."""
     begin = Election.begin
-    patch.setattr(Election, "begin", lambda self, zxid, epoch, now: begin(self, 0, 0, now))
+    patch.setattr(Election, "begin", lambda self, zxid, epoch, now, _: begin(self, 0, 0, now))

@@ -26,6 +26,7 @@ def test_every_operation_of_clients_is_in_the_mix() -> None:
     elsewhere = {
         *(Op.auth, Op.setWatches2, Op.closeSession, Op.ping),  # sent by begin, _act, the client
         *(Op.sasl, Op.setWatches, Op.checkWatches, Op.reconfig, Op.check),
+        Op.transferLeader,  # sim/transfers.py
     }
     wanted = {op for op in Op if op in OPERATIONS and OPERATIONS[op].client_may_send}
     assert wanted - elsewhere <= seen.keys()
