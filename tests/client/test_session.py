@@ -12,6 +12,10 @@ from zoo.client.errors import ClientClosedError, OperationTimeoutError
 from zoo.client.hosts import Server
 from zoo.client.session import Options, Session
 from zoo.jute.operations import Op
+from zoo.sim.client_loop_process import Process
+from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
+from zoo.sim.cluster import ClusterScenario
+from zoo.sim.cluster_faults import FaultMix
 
 
 def session(*ports: int, timeout: float = 1.0) -> Session:
@@ -69,3 +73,23 @@ def test_requests_need_a_session_that_was_started() -> None:
         await them.close(0.1)
 
     run(main())
+
+
+def test_a_slow_net_is_not_taken_for_dead_servers_for_ever() -> None:
+    """A handshake takes longer here than each of the nine has at first."""
+
+    async def program(process: Process) -> float:
+        began = process.now
+        async with process.connect(session_timeout=2.0):
+            return process.now - began
+
+    slow = ClusterScenario(
+        voters=9,
+        tick_ms=200,
+        latency=(60_000, 90_000),
+        fsync_us=(2_000, 60_000),
+        faults=FaultMix(every=0),
+    )
+    world = ProgramWorld(1, [program], scenario=slow, faults=ProcessFaults(every=0))
+    world.run(5_000_000)
+    assert 0.4 < world.processes[0].result < 15

@@ -38,6 +38,7 @@ from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.jute.operations import Op
 
 R = TypeVar("R")
+_LEAST_PATIENCE, _MOST_PATIENCE = 0.2, 10.0
 Reply = tuple[Reader, int]
 """The body of a reply, and the zxid in its header."""
 
@@ -156,20 +157,28 @@ class Session:
 
     async def _keep_connected(self) -> None:
         pauses = self.options.reconnect.pauses(self.rng)
-        failed_round = False
+        failed_rounds = 0
+        has_failed = False
         while not self.state.is_final:
             server, is_new_round = self.hosts.next()
-            if is_new_round and failed_round:
+            if is_new_round and has_failed:
+                failed_rounds += 1
                 # A session that still lives must find a server before it has expired.
                 await asyncio.sleep(min(next(pauses), self.core.timeout_ms / 4000))
-            failed_round = True
-            if await self._serve(server):
+            has_failed = True
+            if await self._serve(server, self._patience(failed_rounds)):
                 pauses = self.options.reconnect.pauses(self.rng)
-                failed_round = False
+                failed_rounds, has_failed = 0, False
 
-    async def _serve(self, server: Server) -> bool:
+    def _patience(self, failed_rounds: int) -> float:
+        """Seconds for a server to answer: little, that all may be asked before the session expires;
+        more after each round in vain, for the net may be slow and not the servers dead.
+        """
+        first = max(_LEAST_PATIENCE, self.core.timeout_ms / 1000 / max(2, len(self.hosts)))
+        return min(first * (1 << min(failed_rounds, 8)), max(first, _MOST_PATIENCE))
+
+    async def _serve(self, server: Server, budget: float) -> bool:
         """One connection, from dialing to its end; True when there was a session on it."""
-        budget = max(0.2, self.core.timeout_ms / 1000 / max(2, len(self.hosts)))
         link = Link(self)
         try:
             async with asyncio.timeout(budget):

@@ -154,7 +154,7 @@ class ProgramWorld(ClusterWorld):
         else:
             self.trace(f"the net: {process.name} is cut off")
             self.reach.split([process.name], [server.sid for server in self.servers])
-            self.schedule.after(duration, self._mend)
+            self.schedule.after(duration, self._heal)
 
     def _duration(self, process: Process) -> int:
         """Mostly short, or so long that the session is over."""
@@ -162,7 +162,7 @@ class ProgramWorld(ClusterWorld):
             return int(process.session_timeout * self._chance.uniform(1.0, 2.0) * SECOND)
         return int(15 * SECOND * self._chance.random() ** 3) + 1_000
 
-    def _mend(self) -> None:
+    def _heal(self) -> None:
         self.reach.heal()
         self._disturbed()
 
@@ -182,7 +182,7 @@ class ProgramWorld(ClusterWorld):
 
     def _wind_down(self) -> None:
         """Mend everything; soon all serve, and every program returns."""
-        self.faults.end()
+        self._mend()
         for process in self.processes:
             process.is_ending = True
         one = self.scenario

@@ -319,8 +319,7 @@ class ClusterWorld:
 
     def _wind_down(self) -> None:
         """Mend everything; soon all serve and are served. Then the clients go, and all agree."""
-        self.faults.end()
-        self.transfers.end()
+        self._mend()
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
         one = self.scenario
@@ -341,6 +340,11 @@ class ClusterWorld:
         self.checkers.tell("finished")
         for server in self.servers:
             self.service.finished(server.core)
+
+    def _mend(self) -> None:
+        """Nothing goes wrong any more."""
+        self.faults.end()
+        self.transfers.end()
 
     def _serve_all_clients(self, limits: int) -> None:
         """Everybody is answered now."""

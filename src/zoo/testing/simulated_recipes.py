@@ -15,9 +15,10 @@ from zoo.testing.simulated_locks import LOCKS
 from zoo.testing.simulated_queues import QUEUES
 from zoo.testing.simulated_services import SERVICES
 from zoo.testing.simulated_study import Study
+from zoo.testing.simulated_values import VALUES
 
 STUDIES: dict[str, type[Study]] = {
-    study.NAME: study for study in (*LOCKS, *QUEUES, *COMMITS, *SERVICES)
+    study.NAME: study for study in (*LOCKS, *QUEUES, *VALUES, *COMMITS, *SERVICES)
 }
 
 
