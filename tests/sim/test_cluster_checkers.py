@@ -15,10 +15,10 @@ from zoo.jute.txn_records import ErrorTxn
 from zoo.sim import cluster_checkers as kinds
 from zoo.sim.checking import Violation
 from zoo.sim.cluster_checking import ClusterChecker, ClusterCheckers, Ensemble
+from zoo.sim.operator import initial
 from zoo.sim.prefixes import Prefix
 from zoo.sim.schedule import Schedule
 from zoo.zab.packets import Packet, PacketType
-from zoo.zab.quorum import Majority
 
 E1, E2 = 1 << 32, 2 << 32
 
@@ -32,6 +32,7 @@ class Member:
     is_serving: bool = True
     is_leading: bool = False
     is_voting: bool = False
+    configurations: Any = None
     ends: dict[int, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -46,14 +47,14 @@ class OneEnd:
 
 
 class Stage:
-    """Three members with empty disks, watched by one kind of checker."""
+    """Three members with empty disks, watched by one kind of checker; maybe others besides."""
 
-    def __init__(self, kind: Callable[[Ensemble], ClusterChecker]) -> None:
-        self.ensemble = Ensemble(Schedule(), Majority([1, 2, 3]))
+    def __init__(self, kind: Callable[[Ensemble], ClusterChecker], count: int = 3) -> None:
+        self.ensemble = Ensemble(Schedule(), initial([1, 2, 3], []))
         self.checkers = ClusterCheckers(self.ensemble, [kind])
         root = self.ensemble.prefixes.root
-        for sid in (1, 2, 3):
-            disk = SimpleNamespace(log=root, synced=root, accepted=0, current=0)
+        for sid in range(1, count + 1):
+            disk = SimpleNamespace(log=root, synced=root, accepted=0, current=0, configured=None)
             self.ensemble.members[sid] = Member(sid, root, disk)
         near, far = OneEnd(self[1]), OneEnd(self[2])
         near.other, far.other = far, near

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, ClusterCheckers, Ensemble
+from zoo.sim.operator import initial
 from zoo.sim.prefixes import Prefix
 from zoo.sim.schedule import Schedule
-from zoo.zab.quorum import Majority
 
 
 class Listener(ClusterChecker):
@@ -20,7 +20,7 @@ class Listener(ClusterChecker):
 
 
 def test_a_checker_hears_what_it_overrides() -> None:
-    checkers = ClusterCheckers(Ensemble(Schedule(), Majority([1])), [Listener])
+    checkers = ClusterCheckers(Ensemble(Schedule(), initial([1], [])), [Listener])
     assert checkers.hears("decided")
     assert not checkers.hears("sent")
     checkers.tell("sent", "end", "packet")
@@ -28,7 +28,7 @@ def test_a_checker_hears_what_it_overrides() -> None:
 
 
 def test_each_transaction_is_decided_once() -> None:
-    ensemble = Ensemble(Schedule(), Majority([1]))
+    ensemble = Ensemble(Schedule(), initial([1], []))
     checkers = ClusterCheckers(ensemble, [Listener])
     one = ensemble.prefixes.after(ensemble.prefixes.root, 1, b"a")
     two = ensemble.prefixes.after(one, 2, b"b")

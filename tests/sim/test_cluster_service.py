@@ -10,8 +10,8 @@ from tests.sim.entries import SESSION, closed, created, opened
 from zoo.sim.checking import Checkers, Violation
 from zoo.sim.cluster_checking import ClusterCheckers, Ensemble
 from zoo.sim.cluster_service import Agreed, Digests, EnsembleSessions, Service
+from zoo.sim.operator import initial
 from zoo.sim.schedule import Schedule
-from zoo.zab.quorum import Majority
 
 TIMEOUT = 4_000
 LEADER, OTHER = 1, 2
@@ -39,7 +39,7 @@ class Stage:
 
 def test_what_is_agreed_makes_the_history() -> None:
     service = Checkers(Schedule(), ())
-    ensemble = Ensemble(Schedule(), Majority([1]))
+    ensemble = Ensemble(Schedule(), initial([1], []))
     cluster = ClusterCheckers(ensemble, [lambda all_of: Agreed(all_of, service)])
     one = ensemble.prefixes.after(ensemble.prefixes.root, 1, opened(1))
     two = ensemble.prefixes.after(one, 2, created(2, b"/a", 1))

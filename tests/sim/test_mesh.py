@@ -14,6 +14,10 @@ class Member:
         self.is_up = self.has_power = True
         self.heard: list[tuple[int, bytes]] = []
         self.links: list[str] = []
+        self.unknown: list[int] = []
+
+    def knows(self, sid: int) -> bool:
+        return sid not in self.unknown
 
     def notification(self, sid: int, data: bytes) -> None:
         self.heard.append((sid, data))
@@ -97,3 +101,22 @@ def test_who_starts_learns_who_is_not_there() -> None:
     stage.mesh.came_back(1)
     stage.run()
     assert stage.members[1].links == ["-2", "+3"]
+
+
+def test_one_of_two_has_to_know_where_the_other_is() -> None:
+    stage = Stage(2)
+    one, two = stage.members.values()
+    one.unknown = [2]
+    stage.mesh.send(1, 2, b"over the link that 2 has made")
+    stage.run()
+    assert two.heard == [(1, b"over the link that 2 has made")]
+    two.unknown = [1]
+    stage.mesh.send(2, 1, b"kept")
+    stage.mesh.came_back(1)
+    stage.run()
+    assert (one.heard, one.links) == ([], ["-2"])
+    one.unknown = []
+    stage.mesh.came_back(1)
+    stage.run()
+    assert one.heard == [(2, b"kept")]
+    assert two.links == ["+1"]

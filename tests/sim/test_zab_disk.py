@@ -7,9 +7,11 @@ from random import Random
 import pytest
 
 from zoo.persistence.storage import StorageFailed
+from zoo.sim.operator import initial
 from zoo.sim.prefixes import Prefixes
 from zoo.sim.zab_disk import Trouble, ZabDisk, read_snapshot, write_snapshot
-from zoo.zab.ready import Install
+from zoo.zab.quorum_joint import Joint
+from zoo.zab.ready import Configured, Install
 
 ENTRIES = [b"a", b"b", b"c"]
 
@@ -83,3 +85,23 @@ def test_failures() -> None:
     with pytest.raises(StorageFailed, match="fsync"):
         disk.sync()
     assert disk.synced.zxid == 0
+
+
+def test_configurations_are_known_after_a_restart() -> None:
+    disk = ZabDisk(Prefixes())
+    assert disk.configurations(True) is None
+    old, new = initial([1], []), initial([1, 2], []).with_version(7)
+    disk.prepare(old)
+    disk.configure(Configured(old.text, 0, new.text))
+    disk.power_failure(Random(1))
+    known = disk.configurations(True)
+    assert known is not None
+    assert (known.committed.text, known.seen.text) == (old.text, new.text)
+    assert isinstance(known.quorum, Joint)
+    fixed = disk.configurations(False)
+    assert fixed is not None
+    assert fixed.seen.text == old.text
+    disk.trouble.writes_until_failure = 1
+    with pytest.raises(StorageFailed):
+        disk.configure(Configured(new.text, 7, None))
+    assert disk.configured == Configured(old.text, 0, new.text)

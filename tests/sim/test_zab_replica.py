@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from zoo.jute.operations import Op
+from zoo.sim.operator import initial, listed, request_of
 from zoo.sim.prefixes import Prefixes
 from zoo.sim.zab_replica import ZabReplica
+from zoo.zab.configurations import carries_configuration, configuration_in
 
 
 class Notes:
@@ -106,3 +108,29 @@ def test_a_transaction_under_another_number_is_seen() -> None:
     entry = leader.calls[0][2]
     with pytest.raises(AssertionError, match="delivered as"):
         one.deliver(5, entry)
+
+
+def test_a_change_is_proposed_or_refused_as_production_does() -> None:
+    one, _ = replica()
+    leader = Leader()
+    holds = initial([1, 2, 3], [])
+    vars(leader).update(configuration=holds, is_changing=False, has_in_step=lambda quorum: True)
+    one.start_leading(leader)  # type: ignore[arg-type]
+    one.reconfigure(7, 1, request_of([listed(4)], [3], -1))
+    one.reconfigure(7, 2, request_of([], [3], 99))
+    (change, refusal) = leader.calls
+    name, zxid, entry, new = change
+    assert (name, zxid, new.version) == ("propose_configuration", 1, 1)
+    assert configuration_in(entry).text == new.text
+    assert new.quorum.voters == (1, 2, 4)
+    assert refusal[:2] == ("propose", 2)
+    assert not carries_configuration(refusal[2])
+    one.commit_to(2)
+    learner, _ = replica()
+    link = Notes()
+    learner.start_learning(link)  # type: ignore[arg-type]
+    learner.reconfigure(7, 1, request_of([], [3], -1))
+    ((_, session_id, cxid, op, payload, _),) = link.calls
+    assert (session_id, cxid, op) == (7, 1, Op.reconfig)
+    one.request(None, session_id, cxid, op, payload, ())
+    assert leader.calls[-1][0] == "propose_configuration"

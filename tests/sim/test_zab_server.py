@@ -8,9 +8,10 @@ import pytest
 
 from tests.sim.zab_scenarios import ROUGH
 from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.operator import initial
 from zoo.sim.zab_server import ZabServer
 from zoo.sim.zab_world import ZabWorld
-from zoo.zab.ready import Install, Ready
+from zoo.zab.ready import Configured, Install, Ready
 
 CALM = replace(ROUGH, crash_chance=0.0, faults=FaultMix(every=0))
 
@@ -32,8 +33,9 @@ def leader_of(world: ZabWorld) -> ZabServer:
 def test_the_steps_of_a_ready_come_in_the_contracts_order() -> None:
     server = settled().servers[0]
     ready = Ready([b"x"], 1, 1, False, 3, 1, Install(1, [b"y"], True, False), 3)
+    ready = ready._replace(configured=Configured(b"", 0, None))
     names = [name for name, _, _ in server._steps(ready)]
-    assert names == ["accept", "truncate", "install", "append", "sync", "follow"]
+    assert names == ["configure", "accept", "truncate", "install", "append", "sync", "follow"]
 
 
 @pytest.mark.parametrize("where", ["append", "sync", "persisted"])
@@ -85,3 +87,18 @@ def test_a_leader_without_its_quorum_steps_down() -> None:
             server.start()
     world.schedule.run_until(40 * SECOND)
     assert leader_of(world).is_serving
+
+
+def test_who_is_not_listed_does_not_start() -> None:
+    world = ZabWorld(1, scenario=replace(CALM, spares=1))
+    spare = world.servers[3]
+    spare.start()
+    assert not spare.is_up
+    assert not spare.is_prepared
+    spare.prepare(initial([1, 2, 3], []))
+    spare.start()
+    assert spare.is_prepared
+    assert not spare.is_up
+    spare.prepare(initial([1, 2, 3], [4]))
+    spare.start()
+    assert spare.is_up

@@ -39,6 +39,14 @@ PARTITIONS = replace(
     faults=only(SECOND // 2, split=2, isolate=2, one_way=2, stall=1, links=1),
 )
 
+CHANGING = replace(
+    ROUGH,
+    spares=2,
+    reconfig_every=SECOND // 4,
+    crash_chance=0.002,
+    faults=only(SECOND // 2, kill=2, power=2, blackout=1, isolate=1, links=2),
+)
+
 
 def verdict(seed: int, scenario: ZabScenario, seconds: int = 4) -> str:
     """What is wrong with this world; empty if nothing is."""

@@ -123,7 +123,7 @@ class Peers:
         if now == self._configured:
             return
         self._configured = now
-        servers = {**known.seen.ensemble.servers, **known.committed.ensemble.servers}
+        servers = known.servers
         me = self._peer.my_id
         self.mesh.set_members(
             {

@@ -37,8 +37,8 @@ from zoo.sim.transfers import Transfers
 from zoo.sim.watching import Watches
 from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.workload import Workload
+from zoo.zab.configurations import configuration_of
 from zoo.zab.packets import Packet, PacketType
-from zoo.zab.quorum import Majority
 
 _GIVE_UP = (200_000, 2_000_000)
 
@@ -142,7 +142,7 @@ class ClusterWorld:
         self._runs = PacketRuns(self._line)
         voters = range(1, one.voters + 1)
         observers = range(one.voters + 1, one.voters + one.observers + 1)
-        self.ensemble = Ensemble(self.schedule, Majority(voters, observers))
+        self.ensemble = Ensemble(self.schedule, configuration_of(config_of(one, 1).ensemble))
         self.service = Checkers(self.schedule, self.SERVICE)
         self.checkers = ClusterCheckers(
             self.ensemble, [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL]

@@ -13,6 +13,7 @@ from zoo.jute.txns import decode_txn
 from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, Ensemble
 from zoo.sim.learner_links import End
 from zoo.sim.prefixes import Prefix
+from zoo.zab.configurations import Configuration, carries_configuration, configuration_in
 from zoo.zab.packets import Packet, PacketType
 
 _HEADER = Struct(">qi")
@@ -31,8 +32,21 @@ class Durable(ClusterChecker):
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         ensemble = self.ensemble
         having = [s for s, one in ensemble.members.items() if one.disk.synced.contains(prefix)]
-        if not ensemble.quorum.contains_quorum(having):
-            self.violated(f"{member} calls {prefix} committed, which only {having} have on disk")
+        for each in self._deciding(prefix):
+            if not each.quorum.contains_quorum(having):
+                self.violated(
+                    f"{member} calls {prefix} committed, which only {having} have on disk: "
+                    f"no quorum of {each.quorum}"
+                )
+
+    def _deciding(self, prefix: Prefix) -> tuple[Configuration, ...]:
+        """Quorums of which have to have it. A change may hold already, or be about to."""
+        holds, before = self.ensemble.configuration, self.ensemble.previous
+        if not carries_configuration(prefix.entry):
+            return (holds,)
+        if holds.version == prefix.zxid:
+            return before, holds
+        return holds, configuration_in(prefix.entry)
 
     def logged(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
         self._keeps(member, old, new)
@@ -276,11 +290,10 @@ class Converged(ClusterChecker):
 
     def finished(self) -> None:
         ensemble = self.ensemble
-        members = ensemble.members.values()
-        leaders = [member for member in members if member.is_leading]
+        leaders = [member for member in ensemble.members.values() if member.is_leading]
         if len(leaders) != 1:
             self.violated(f"after all is quiet {leaders} lead")
-        for member in members:
+        for member in ensemble.belonging:
             if not member.is_up or not member.is_serving:
                 self.violated(f"{member} does not serve again")
             if member.state is not ensemble.agreed:

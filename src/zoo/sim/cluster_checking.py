@@ -15,12 +15,17 @@ from zoo.sim.checking import Violation
 from zoo.sim.learner_links import End
 from zoo.sim.prefixes import Prefix, Prefixes
 from zoo.sim.schedule import Schedule
+from zoo.zab.configurations import Configuration, Configurations
 from zoo.zab.packets import Packet
 from zoo.zab.quorum import QuorumVerifier
+from zoo.zab.ready import Configured
 
 
 class CheckedDisk(Protocol):
     """`log` is what the disk was given, `synced` what a power failure leaves, both as histories."""
+
+    @property
+    def configured(self) -> Configured | None: ...
 
     log: Prefix
     synced: Prefix
@@ -51,17 +56,32 @@ class CheckedMember(Protocol):
         """It looks for a leader, and has said with which history."""
         ...
 
+    @property
+    def configurations(self) -> Configurations: ...
+
 
 class Ensemble:
-    """What all checkers of one world look at. `agreed` is the end of what is committed."""
+    """What all checkers of one world look at. `agreed` is the end of what is committed;
+    `configuration` the last that has come to hold anywhere, `previous` the one before.
+    """
 
-    def __init__(self, schedule: Schedule, quorum: QuorumVerifier) -> None:
+    def __init__(self, schedule: Schedule, configuration: Configuration) -> None:
         self.schedule = schedule
-        self.quorum = quorum
+        self.configuration = self.previous = configuration
+        self.changes = 0
         self.prefixes = Prefixes()
         self.agreed = self.prefixes.root
         self.members: dict[int, CheckedMember] = {}
         self.at_zxid: dict[int, Prefix] = {0: self.prefixes.root}
+
+    @property
+    def quorum(self) -> QuorumVerifier:
+        return self.configuration.quorum
+
+    @property
+    def belonging(self) -> list[CheckedMember]:
+        """Who is a member now."""
+        return [self.members[sid] for sid in self.configuration.ensemble.servers]
 
 
 class ClusterChecker:
@@ -106,6 +126,9 @@ class ClusterChecker:
 
     def applied(self, member: CheckedMember, prefix: Prefix) -> None: ...
 
+    def configured(self, member: CheckedMember, new: Configuration) -> None:
+        """It goes by this configuration from now on; the ensemble's is still the one before."""
+
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         """`prefix` is committed; `member` was the first to say so."""
 
@@ -149,6 +172,14 @@ class ClusterCheckers:
                 if getattr(type(checker), what) is not getattr(ClusterChecker, what)
             ]
         return listeners
+
+    def configured(self, member: CheckedMember) -> None:
+        """Another configuration holds for `member`."""
+        ensemble, new = self.ensemble, member.configurations.committed
+        self.tell("configured", member, new)
+        if new.version > ensemble.configuration.version:
+            ensemble.previous, ensemble.configuration = ensemble.configuration, new
+            ensemble.changes += not new.lists_same(ensemble.previous)
 
     def agree(self, member: CheckedMember, prefix: Prefix) -> None:
         """`member` says that all of `prefix` is committed. Raises Violation if that cannot be."""

@@ -41,10 +41,11 @@ from zoo.sim.schedule import Schedule
 from zoo.sim.zab_disk import zxid_in
 from zoo.tree.acl import UnknownAclError
 from zoo.zab.carry_out import Carrier
+from zoo.zab.configurations import Configurations, configuration_of
 from zoo.zab.context import Epochs
 from zoo.zab.peer import Peer
 from zoo.zab.quorum import quorum_of
-from zoo.zab.ready import Ready
+from zoo.zab.ready import Configured, Ready
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class DiskView:
     synced: Prefix
     accepted: int = 0
     current: int = 0
+    configured: Configured | None = None
 
 
 class ServiceWatcher(Protocol):
@@ -195,7 +197,7 @@ class ClusterServer(PeerHost, ClientPort):
             log=self.log,
             history=history,
             epochs=epochs,
-            config=text,
+            configurations=Configurations(configuration_of(ensemble)),
             settings=zab_settings(config),
             election=election_settings(config),
             can_truncate=lambda zxid: can_truncate(self.storage, zxid, log.debug),

@@ -3,7 +3,8 @@
 Theory of operation. That is more than the real mesh does (zoo.runtime.election_mesh has TCP links)
 and all that an election may rely on. Like the real one it keeps, of what it cannot send, the newest
 message for each server, which so arrives late; and it tells its members, at times late, to whom it
-has no link and to whom it has one again.
+has no link and to whom it has one again. Between two servers there is a link if one of them knows
+where the other is.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class MeshMember(Protocol):
 
     def unreachable(self, sid: int) -> None: ...
 
+    def knows(self, sid: int) -> bool:
+        """Whether this server knows where that one is."""
+        ...
+
 
 class Mesh:
     """All servers' election messages."""
@@ -53,7 +58,7 @@ class Mesh:
         self.sent += 1
         if self.tap is not None:
             self.tap(source, target, data)
-        if not reach.is_open(source, target) or not self._members[target].is_up:
+        if not (reach.is_open(source, target) and self._can_link(source, target)):
             self._kept[source, target] = data
             return
         self._kept.pop((source, target), None)
@@ -83,11 +88,13 @@ class Mesh:
             self._part(other, sid, delay + self._reach.delay(sid, other))
 
     def came_back(self, sid: int) -> None:
-        """A server has started: links between it and all others are made, or cannot be made."""
+        """A server has started, or is or knows others elsewhere: links between it and all others
+        are made, or cannot be made.
+        """
         for other, member in self._members.items():
             if other == sid:
                 continue
-            if member.is_up:
+            if member.is_up and self._can_link(other, sid):
                 self._join(other, sid)
             else:
                 delay = self._rng.randint(*_NOTICED) if not member.has_power else 0
@@ -112,8 +119,12 @@ class Mesh:
 
     def _is_joined(self, one: int, other: int) -> bool:
         reach = self._reach
-        both_up = self._members[one].is_up and self._members[other].is_up
-        return both_up and reach.is_open(one, other) and reach.is_open(other, one)
+        is_open = reach.is_open(one, other) and reach.is_open(other, one)
+        return is_open and self._members[one].is_up and self._can_link(one, other)
+
+    def _can_link(self, one: int, other: int) -> bool:
+        members = self._members
+        return members[other].is_up and (members[one].knows(other) or members[other].knows(one))
 
     def _join(self, one: int, other: int) -> None:
         """The link between two stands again: what was kept for it goes out."""

@@ -7,6 +7,9 @@ ticks when the peer is due, and now and then besides.
 
 Connections to the quorum port of a server that is still looking wait for a while: those who have
 elected it may know before it does.
+
+A server is where the configuration that it goes by says; others reach it only if they know that
+place, in the mesh also if it knows theirs.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
+from zoo.config_ensemble import PeerAddress
 from zoo.errors import ProtocolViolation
 from zoo.sim.host import Host
 from zoo.sim.learner_links import End, Links
 from zoo.sim.mesh import Mesh
 from zoo.sim.schedule import Schedule
+from zoo.zab.configurations import Configuration, Configurations
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState
 
@@ -54,6 +59,10 @@ class PeerHost(Host):
         """How often the server looks at the time within a tick, if nothing is due."""
         self.crash_here: Callable[[str], bool] = lambda where: False
         """Asked before each effect on the disk: whether the server has ended at this moment."""
+        self.addresses: tuple[PeerAddress, ...] = ()
+        """Where this server listens."""
+        self._known: dict[int, tuple[PeerAddress, ...]] = {}
+        self._followed: tuple[Configuration, Configuration] | None = None
         self._timer: int | None = None
         self._dialling: int | None = None
         self._held: list[End] = []
@@ -73,6 +82,8 @@ class PeerHost(Host):
         self._held.clear()
         self._settling = False
         self._state = ""
+        self._followed = None
+        self._follow_configuration()
         self.peer.start(self.now_ms)
         self.mesh.came_back(self.sid)
         self.settle()
@@ -161,7 +172,35 @@ class PeerHost(Host):
                 link.close()
             self.settle()
 
-        self.links.dial(self, self.others[sid], result, self.peer.wants_observer_master)
+        if self.knows(sid):
+            self.links.dial(self, self.others[sid], result, self.peer.wants_observer_master)
+        else:
+            self.later(self.links.reach.delay(self.sid, sid), lambda: result(None))
+
+    # --- who is a member, and where
+
+    @property
+    def configurations(self) -> Configurations:
+        return self.peer.configurations
+
+    def knows(self, sid: int) -> bool:
+        """Whether that server is where this one takes it to be."""
+        there = self.others[sid].addresses
+        return any(each in there for each in self._known.get(sid, ()))
+
+    def _follow_configuration(self) -> bool:
+        """Be where the configuration says, and know where the others are; whether that is news."""
+        known = self.configurations
+        if self._followed is not None:
+            committed, seen = self._followed
+            if committed is known.committed and seen is known.seen:
+                return False
+        self._followed = known.committed, known.seen
+        self._known = {sid: server.addresses for sid, server in known.servers.items()}
+        mine = known.committed.ensemble.servers.get(self.sid)
+        if mine is not None:
+            self.addresses = mine.addresses
+        return True
 
     # --- what comes out
 
@@ -172,6 +211,8 @@ class PeerHost(Host):
         peer = self.peer
         while self._settle_once(peer):
             pass
+        if self._follow_configuration():
+            self.mesh.came_back(self.sid)
         self._settling = False
         if self.is_up:
             self._note_state()

@@ -6,6 +6,10 @@ every latency is fixed, and returns the script with the output that it gave; a t
 two. Lines with # say what the story is about.
 
     members 3 [observers 1] [window 10]     the world; the first command
+    members 3 spares 2                      so are two more servers; the members may change
+    introduce 4 observer                    server 4 is told the members and itself, and starts
+    reconfig 1 +4 +5:observer >2 -3         server 1 is asked to let 4 join, 5 as observer, 2 move
+                                            to other ports, and 3 leave; with @0 by version 0 alone
     start 1 2          kill 1          power 1          stall 1 2s
     part 1 | 2 3       heal            break 1          (its learner links)
     block 1 | 2        nothing comes from 1 to 2
@@ -22,9 +26,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from zoo.config_ensemble import PARTICIPANT, Ensemble, QuorumServer
 from zoo.sim.cluster_faults import FaultMix
+from zoo.sim.operator import listed, request_of
 from zoo.sim.zab_server import ZabServer
 from zoo.sim.zab_world import ZabScenario, ZabWorld
+from zoo.zab.configurations import configuration_of
 
 _STEP = 1_000
 _UNITS = {"ms": 1_000, "s": 1_000_000}
@@ -38,6 +45,8 @@ class Script:
         self.world: ZabWorld
         self._commands: dict[str, Callable[[list[str]], None]] = {
             "members": self._members,
+            "introduce": self._introduce,
+            "reconfig": self._reconfig,
             "start": lambda sids: self._each(sids, lambda server: server.start()),
             "kill": lambda sids: self._each(sids, lambda server: server.crash(power=False)),
             "power": lambda sids: self._each(sids, lambda server: server.crash(power=True)),
@@ -77,6 +86,8 @@ class Script:
         scenario = ZabScenario(
             voters=int(words[0]),
             observers=int(options.get("observers", 0)),
+            spares=int(options.get("spares", 0)),
+            reconfig_every=1 if "spares" in options else 0,
             window=int(options.get("window", 1_000)),
             latency=(_STEP, _STEP),
             fsync_us=(_STEP, _STEP),
@@ -86,6 +97,7 @@ class Script:
         )
         self.world = ZabWorld(1, scenario=scenario, trace=self.lines.append)
         self.world.links.cuts = 0.0
+        self.world.reach.bandwidth = 1 << 60
         self.world.clients.largest = 0
         for server in self.world.servers:
             server.disk_us = server.report_us = (_STEP // 10, _STEP // 10)
@@ -116,6 +128,31 @@ class Script:
             if server.is_leading:
                 transfers.ask(server, int(words[0]), 1_000)
 
+    def _introduce(self, words: list[str]) -> None:
+        site, role = self._server(words[0]), words[1]
+        known = next(one for one in self.world.servers if one.is_serving).configurations.committed
+        members = {**known.ensemble.servers, site.sid: listed(site.sid, role)}
+        site.prepare(configuration_of(Ensemble(members)))
+        site.start()
+
+    def _reconfig(self, words: list[str]) -> None:
+        server = self._server(words[0])
+        known = server.configurations.committed
+        joining: list[QuorumServer] = []
+        leaving: list[int] = []
+        version = -1
+        for word in words[1:]:
+            sid, _, role = word[1:].partition(":")
+            if word[0] == "@":
+                version = int(sid, 16)
+            elif word[0] == "-":
+                leaving.append(int(sid))
+            elif word[0] == ">":
+                joining.append(listed(int(sid), known.ensemble.servers[int(sid)].role, 10))
+            else:
+                joining.append(listed(int(sid), role or PARTICIPANT))
+        self.world.clients.reconfigure(request_of(joining, leaving, version), server)
+
     def _run(self, words: list[str]) -> None:
         schedule = self.world.schedule
         schedule.run_until(schedule.now + _microseconds(words[0]))
@@ -125,9 +162,15 @@ class Script:
             disk = server.disk
             role = server.peer.state.name.lower() if server.is_up else "down"
             serving = " and serves" if server.is_serving else ""
+            voters = ""
+            known = disk.configurations(True)
+            if server.may_change and known is not None:
+                voters = f", voters {known.committed.quorum.voters}"
+                if known.is_changing:
+                    voters += f" or {known.seen.quorum.voters}"
             self.lines.append(
                 f"{server} is {role}{serving}: applied 0x{server.state.zxid:x}, log "
-                f"0x{disk.log.zxid:x}, epochs {disk.accepted} {disk.current}"
+                f"0x{disk.log.zxid:x}, epochs {disk.accepted} {disk.current}{voters}"
             )
 
 

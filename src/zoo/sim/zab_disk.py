@@ -1,4 +1,5 @@
-"""The disk of the pure protocol: a log that is a `Prefix`, two epochs, and a snapshot below.
+"""The disk of the pure protocol: a log that is a `Prefix`, a snapshot below, two epochs, and the
+configurations that are known.
 
 Theory of operation. `log` is what a killed process leaves (the page cache), `synced` what a power
 failure surely leaves; of the rest a beginning survives. Each method is one effect that a crash
@@ -12,7 +13,8 @@ from random import Random
 
 from zoo.persistence.storage import StorageFailed
 from zoo.sim.prefixes import Prefix, Prefixes
-from zoo.zab.ready import Install
+from zoo.zab.configurations import Configuration, Configurations, parse_configuration
+from zoo.zab.ready import Configured, Install
 
 
 @dataclass
@@ -30,6 +32,8 @@ class ZabDisk:
         self.prefixes = prefixes
         self.base = self.log = self.synced = prefixes.root
         self.accepted = self.current = 0
+        self.configured: Configured | None = None
+        """None: nobody has said so far who is a member."""
         self.trouble = Trouble()
         self.is_dirty = False
         """There is a snapshot of something that never was committed: nothing can be cut off."""
@@ -50,7 +54,23 @@ class ZabDisk:
         keep = rng.choice((0, len(unsynced), rng.randint(0, len(unsynced))))
         self.log = unsynced[keep - 1] if keep else self.synced
 
+    def prepare(self, configuration: Configuration) -> None:
+        """An operator writes the configuration that the next process is to begin with."""
+        self.configured = Configured(configuration.text, configuration.version, None)
+
+    def configurations(self, is_enabled: bool) -> Configurations | None:
+        """What a process begins with."""
+        if self.configured is None:
+            return None
+        committed, _, seen = self.configured
+        later = None if seen is None else parse_configuration(seen)
+        return Configurations(parse_configuration(committed), later, is_enabled)
+
     # --- the effects of a Ready
+
+    def configure(self, configured: Configured) -> None:
+        self._write("configuration")
+        self.configured = configured
 
     def accept(self, epoch: int) -> None:
         self._write("acceptedEpoch")

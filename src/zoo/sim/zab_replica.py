@@ -13,14 +13,21 @@ from random import Random
 from struct import Struct
 from typing import Any, Protocol
 
+from zoo.errors import KeeperError
+from zoo.jute.client_records import ReconfigRequest
 from zoo.jute.operations import Op
 from zoo.jute.records import Id
+from zoo.jute.schema import decode, encode
+from zoo.jute.txn_records import SetDataTxn
+from zoo.pipeline.reconfig import Policy, next_configuration
 from zoo.sim.prefixes import Prefix, Prefixes
 from zoo.sim.zab_disk import read_snapshot, snapshot_end, write_snapshot
 from zoo.zab.replica import Leading, Learning, SnapshotStream
 from zoo.zab.request_runs import each_request
 
 _HEADER = Struct(">qiqqi")  # session, cxid, zxid, time, type: as transactions begin
+_ERROR = Struct(">i")
+_POLICY = Policy(is_enabled=True, standalone_enabled=False)
 
 
 class ReplicaWatcher(Protocol):
@@ -39,6 +46,9 @@ class ReplicaWatcher(Protocol):
         """A transaction that this server's client asked for is applied."""
 
     def was_synced(self) -> None: ...
+
+    def configured(self) -> None:
+        """Another configuration holds for this server."""
 
 
 class ZabReplica:
@@ -75,6 +85,13 @@ class ZabReplica:
             self._propose(session_id, cxid, payload)
         elif self.learner is not None:
             self.learner.forward(session_id, cxid, Op.setData, payload, ())
+
+    def reconfigure(self, session_id: int, cxid: int, request: ReconfigRequest) -> None:
+        """A client of this server asks for a change of the configuration."""
+        if self.leader is not None:
+            self._propose_change(session_id, cxid, request)
+        elif self.learner is not None:
+            self.learner.forward(session_id, cxid, Op.reconfig, encode(request), ())
 
     def ask_sync(self, session_id: int, cxid: int) -> None:
         if self.leader is not None:
@@ -171,6 +188,21 @@ class ZabReplica:
         self._prepared.append((zxid, entry))
         self.leader.propose(zxid, entry)
 
+    def _propose_change(self, session_id: int, cxid: int, request: ReconfigRequest) -> None:
+        assert self.leader is not None
+        zxid = self.leader.next_zxid()
+        try:
+            new = next_configuration(self.leader, _POLICY, request, zxid)
+        except KeeperError as refusal:
+            entry = _HEADER.pack(session_id, cxid, zxid, 0, Op.error) + _ERROR.pack(refusal.code)
+            self._prepared.append((zxid, entry))
+            self.leader.propose(zxid, entry)
+            return
+        entry = _HEADER.pack(session_id, cxid, zxid, 0, Op.reconfig)
+        entry += encode(SetDataTxn(b"/zookeeper/config", new.text, -1))
+        self._prepared.append((zxid, entry))
+        self.leader.propose_configuration(zxid, entry, new)
+
     def request(
         self,
         learner: Any,
@@ -183,6 +215,8 @@ class ZabReplica:
         assert self.leader is not None, "a request reaches a server that does not lead"
         if op == Op.sync:
             self.leader.sync(learner)
+        elif op == Op.reconfig:
+            self._propose_change(session_id, cxid, decode(ReconfigRequest, payload))
         else:
             self._propose(session_id, cxid, payload)
 
@@ -214,7 +248,7 @@ class ZabReplica:
         self._watcher.was_synced()
 
     def configured(self, text: bytes, version: int) -> None:
-        """Nobody reads it here."""
+        self._watcher.configured()
 
 
 class OwnClient:

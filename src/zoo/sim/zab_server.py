@@ -20,11 +20,11 @@ from zoo.sim.prefixes import Prefix
 from zoo.sim.schedule import Schedule
 from zoo.sim.zab_disk import Trouble, ZabDisk
 from zoo.sim.zab_replica import ZabReplica
+from zoo.zab.configurations import Configuration
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.history import History
 from zoo.zab.log_queue import LogQueue
 from zoo.zab.peer import Peer
-from zoo.zab.quorum import QuorumVerifier
 from zoo.zab.ready import Ready
 from zoo.zab.replica import Leading, Learning
 
@@ -46,6 +46,8 @@ class ZabServer(PeerHost):
         super().__init__(schedule, sid, rng, mesh, links, others, trace)
         self.checkers = checkers
         self.disk = ZabDisk(checkers.ensemble.prefixes)
+        self.may_change = False
+        """Whether the configuration may (reconfigEnabled)."""
         self.settings = Settings()
         self.feeds_observers = False
         self.window = 100_000
@@ -62,10 +64,6 @@ class ZabServer(PeerHost):
     # --- what checkers look at
 
     @property
-    def quorum(self) -> QuorumVerifier:
-        return self.checkers.ensemble.quorum
-
-    @property
     def state(self) -> Prefix:
         return self.replica.state
 
@@ -79,7 +77,19 @@ class ZabServer(PeerHost):
 
     # --- life
 
+    @property
+    def is_prepared(self) -> bool:
+        return self.disk.configured is not None
+
+    def prepare(self, configuration: Configuration) -> None:
+        self.disk.prepare(configuration)
+
     def start(self) -> None:
+        """Recover and look for a leader; who is no member by its own configuration does not."""
+        known = self.disk.configurations(self.may_change)
+        if known is None or self.sid not in known.committed.ensemble.servers:
+            self.trace("is no member and does not start")
+            return
         old_log, old_synced = self.disk.log, self.disk.synced
         self.disk.trouble = Trouble()
         state = self.disk.recover()
@@ -93,7 +103,7 @@ class ZabServer(PeerHost):
         history.max_txns = self.window
         self.peer = Peer(
             self.sid,
-            self.quorum,
+            known.quorum,
             self.replica,
             rng=self.rng,
             log=LogQueue(state.zxid),
@@ -102,6 +112,7 @@ class ZabServer(PeerHost):
             settings=self.settings,
             can_truncate=self.disk.can_truncate,
             feeds_observers=self.feeds_observers,
+            configurations=known,
         )
         self.tick_ms = self.settings.tick_ms
         self.trace(
@@ -157,7 +168,9 @@ class ZabServer(PeerHost):
         disk = self.disk
         steps: list[tuple[str, tuple[int, int], Callable[[], None]]] = []
         accepted, truncate = ready.accepted_epoch, ready.truncate
-        install, current = ready.install, ready.current_epoch
+        install, current, configured = ready.install, ready.current_epoch, ready.configured
+        if configured is not None:
+            steps.append(("configure", self.fsync_us, lambda: disk.configure(configured)))
         if accepted is not None:
             steps.append(("accept", self.fsync_us, lambda: disk.accept(accepted)))
         if truncate is not None:
@@ -245,3 +258,8 @@ class ZabServer(PeerHost):
 
     def was_synced(self) -> None:
         self.on_synced()
+
+    def configured(self) -> None:
+        known = self.configurations.committed
+        self.trace(f"goes by version 0x{known.version:x} of the configuration: {known.quorum}")
+        self.checkers.configured(self)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from random import Random
 
+from zoo.jute.client_records import ReconfigRequest
 from zoo.sim.checking import Violation
 from zoo.sim.schedule import Schedule
 from zoo.sim.zab_server import ZabServer
@@ -79,6 +80,20 @@ class ZabClients:
             server.replica.write(session_id, self._cxid[server.sid], payload)
         if self.rng.random() < 0.2:
             server.replica.hear(session_id, 10_000)
+        server.settle()
+
+    def reconfigure_somewhere(self, request: ReconfigRequest) -> None:
+        """Ask for another configuration, anywhere."""
+        serving = [s for s in self.servers if s.is_serving and not s.is_stalled]
+        if serving:
+            self.reconfigure(request, self.rng.choice(serving))
+
+    def reconfigure(self, request: ReconfigRequest, server: ZabServer) -> None:
+        """Ask one server for another configuration."""
+        server.begin_turn()
+        self._cxid[server.sid] += 1
+        self.asked += 1
+        server.replica.reconfigure(self._session[server.sid], self._cxid[server.sid], request)
         server.settle()
 
     def _ask_sync(self, server: ZabServer) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from zoo.sim import cluster_checkers as promises
 from zoo.sim.checking import Violation
+from zoo.sim.cluster_checkers import PROTOCOL
 from zoo.sim.cluster_checking import ClusterChecker, ClusterCheckers, Ensemble
 from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
+from zoo.sim.configuration_checkers import CONFIGURATION
 from zoo.sim.learner_links import End, Links
 from zoo.sim.mesh import Mesh
+from zoo.sim.operator import Operator, initial
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
@@ -27,7 +29,8 @@ from zoo.sim.zab_server import ZabServer
 from zoo.sim.zab_workload import ZabClients
 from zoo.zab.context import Settings
 from zoo.zab.packets import Packet, PacketType
-from zoo.zab.quorum import Majority
+
+CHECKERS = (*PROTOCOL, *CONFIGURATION)
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class ZabScenario:
     observers: int = 0
     feeds_observers: bool = False
     """Followers do, not the leader alone."""
+    spares: int = 0
+    """Servers that may join."""
+    reconfig_every: int = 0
+    """The mean time between two requests for another configuration; 0: it cannot change."""
     tick_ms: int = 1000
     init_limit: int = 5
     sync_limit: int = 3
@@ -73,6 +80,8 @@ class ZabScenario:
             snapshot_padding=rng.choice((0, 100, 100_000)),
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.02)),
             faults=FaultMix.drawn(rng),
+            spares=rng.choice((0, 1, 2, 3)),
+            reconfig_every=rng.choice((0, 0, 1, 3, 3, 10)) * SECOND,
             dirty=rng.random() < 0.2,
             feeds_observers=rng.random() < 0.5,
         )
@@ -87,7 +96,7 @@ class ZabWorld:
         *,
         scenario: ZabScenario | None = None,
         trace: Callable[[str], None] | None = None,
-        kinds: Sequence[Callable[[Ensemble], ClusterChecker]] = promises.PROTOCOL,
+        kinds: Sequence[Callable[[Ensemble], ClusterChecker]] = CHECKERS,
         drawn: Callable[[Random], ZabScenario] = ZabScenario.drawn,
     ) -> None:
         self.seed = seed
@@ -99,7 +108,8 @@ class ZabWorld:
         one = self.scenario
         voters = range(1, one.voters + 1)
         observers = range(one.voters + 1, one.voters + one.observers + 1)
-        self.ensemble = Ensemble(self.schedule, Majority(voters, observers))
+        first = initial(voters, observers)
+        self.ensemble = Ensemble(self.schedule, first)
         self.checkers = ClusterCheckers(self.ensemble, kinds)
         self.reach = Reach(self._fork(), one.latency)
         self.mesh = Mesh(self.schedule, self._fork(), self.reach)
@@ -109,8 +119,10 @@ class ZabWorld:
         self.servers: list[ZabServer] = []
         self._hosts: dict[int, PeerHost] = {}
         self._crash_rngs: dict[ZabServer, Random] = {}
-        for sid in (*voters, *observers):
+        for sid in range(1, one.voters + one.observers + one.spares + 1):
             self._add_server(sid)
+        for sid in first.ensemble.servers:
+            self.servers[sid - 1].prepare(first)
         self.faults = Faults(
             self.schedule,
             self._fork(),
@@ -125,6 +137,14 @@ class ZabWorld:
             server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
         self.transfers = Transfers(self.schedule, Random(~seed), self.servers, self.trace)
         self.clients = ZabClients(self.schedule, self._fork(), self.servers, one.pause_us)
+        self.operator = Operator(
+            self.schedule,
+            self._fork(),
+            self.servers,
+            one.reconfig_every,
+            self.clients.reconfigure_somewhere,
+            self.trace,
+        )
 
     def _fork(self) -> Random:
         """A source of chance of its own, so that one part's draws do not shift another's."""
@@ -145,6 +165,7 @@ class ZabWorld:
         server.settings = Settings(
             one.tick_ms, one.init_limit, one.sync_limit, max_unsent=one.max_unsent
         )
+        server.may_change = one.reconfig_every > 0
         server.window = one.window
         server.disk.is_dirty = one.dirty
         server.fsync_us = one.fsync_us
@@ -184,6 +205,7 @@ class ZabWorld:
             self.clients.begin()
             self.faults.begin()
             self.transfers.begin()
+            self.operator.begin()
             if self.scenario.snapshot_every:
                 self._snapshots()
             self.schedule.run_until(duration_us)
@@ -211,12 +233,16 @@ class ZabWorld:
         """Mend everything; soon all serve. Then a last write, which reaches all."""
         self.faults.end()
         self.transfers.end()
-        self.clients.stopped = True
+        self.clients.stopped = self.operator.stopped = True
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
         one = self.scenario
         limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
-        self._wait(60 * SECOND + 4 * limits, self._all_serve)
+        for _ in range(2):
+            self._wait(60 * SECOND + 4 * limits, self._all_serve)
+            if self._all_serve():
+                break
+            self.operator.repair(self.ensemble.configuration)
         leader = next((server for server in self.servers if server.is_leading), None)
         wanted = self.clients.answered
         if leader is not None:
@@ -234,13 +260,13 @@ class ZabWorld:
 
     def _all_serve(self) -> bool:
         leaders = sum(server.is_leading for server in self.servers)
-        return leaders == 1 and all(server.is_serving for server in self.servers)
+        return leaders == 1 and all(member.is_serving for member in self.ensemble.belonging)
 
     def _all_agree(self) -> bool:
         agreed = self.ensemble.agreed
         return all(
-            server.is_serving and server.state is agreed and server.disk.synced.contains(agreed)
-            for server in self.servers
+            each.is_serving and each.state is agreed and each.disk.synced.contains(agreed)
+            for each in self.ensemble.belonging
         )
 
     def summary(self) -> str:
@@ -251,5 +277,6 @@ class ZabWorld:
             f"{self.schedule.now / SECOND:.0f} s, {self.ensemble.agreed.depth} committed, "
             f"{self.clients.answered} of {self.clients.asked} answered, "
             f"epoch {self.ensemble.agreed.zxid >> 32}, {self.transfers.begun} transfers, "
+            f"{self.ensemble.changes} of {self.operator.asked} changes, "
             f"{self.schedule.count} events; {faults}"
         )
