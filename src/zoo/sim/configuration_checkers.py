@@ -105,8 +105,13 @@ class Electors(ClusterChecker):
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         holds = self.ensemble.configuration
-        is_behind = prefix.zxid > holds.version > 0
-        if is_behind and member.is_leading and member.sid not in holds.quorum.voters:
+        is_own = prefix.zxid >> 32 == member.disk.current  # not of the history that it took over
+        if (
+            is_own
+            and prefix.zxid > holds.version > 0
+            and member.is_leading
+            and member.sid not in holds.quorum.voters
+        ):
             self.violated(f"{member} commits {prefix}, it has no vote by 0x{holds.version:x}")
 
 

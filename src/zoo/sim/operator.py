@@ -293,12 +293,22 @@ class Operator:
         and those that ask voters of which none is a member any more, where it was.
         """
         for site in self.sites:
-            if site.sid in holds.ensemble.servers and self._is_lost(site, holds):
-                self.trace(f"the operator tells s{site.sid} who the members are")
-                if site.is_up:
-                    site.crash(power=False)
-                site.prepare(holds)
-                site.start()
+            if site.sid in holds.ensemble.servers:
+                if self._is_lost(site, holds):
+                    self._tell(site, holds)
+            elif not site.is_up and any(self._awaits(other, site.sid) for other in self.sites):
+                self._introduce(site, holds)
+
+    def _tell(self, site: Site, holds: Configuration) -> None:
+        self.trace(f"the operator tells s{site.sid} who the members are")
+        if site.is_up:
+            site.crash(power=False)
+        site.prepare(holds)
+        site.start()
+
+    def _awaits(self, site: Site, sid: int) -> bool:
+        """Whether a change that `site` has seen may need the vote of server `sid`."""
+        return site.is_up and sid in site.configurations.servers
 
     def _is_lost(self, site: Site, holds: Configuration) -> bool:
         if not site.is_up:
