@@ -106,7 +106,10 @@ def test_a_leader_of_long_ago_may_find_out_late() -> None:
 def test_who_was_removed_commits_no_more() -> None:
     stage = established((1, 2, 3), 1, to(2, 3, version=V3))
     stage[1].is_leading = True
+    stage[1].disk.current = 2
     stage.tell("decided", stage[1], stage.log(V3))
+    stage.tell("decided", stage[1], stage.log(V3, V3 + 1))  # of the history that it took over
+    stage[1].disk.current = 1
     with raises("Electors"):
         stage.tell("decided", stage[1], stage.log(V3, V3 + 1))
 
