@@ -30,6 +30,19 @@ SHOWS = {
     "observer": "s3 -> s4 INFORM 0x100000002",
     "withheld_snapshot": "s2 -> s3 SNAP 0x100000003",
     "transfer": "s1 leads in epoch 2 from 0x100000003 on",
+    "reconfig_join": "s4 is following and serves: applied 0x100000002, log 0x100000002, "
+    "epochs 1 1, voters (1, 2, 3, 4)",
+    "reconfig_replace": "s4 is following and serves: applied 0x200000002, log 0x200000002, "
+    "epochs 2 2, voters (1, 2, 4)",
+    "reconfig_leader_leaves": "s2 leads in epoch 2 from 0x100000001 on",
+    "reconfig_designated": "s3 is following and serves: applied 0x100000001",
+    "reconfig_no_quorum": "s3 is leading and serves: applied 0x100000002, log 0x100000002, "
+    "epochs 1 1, voters (1, 2, 3)",
+    "reconfig_interrupted_before": "log 0x100000001, epochs 1 1, voters (1, 2, 3) or (2, 3)",
+    "reconfig_interrupted_after": "epochs 2 2, voters (2, 3)",
+    "reconfig_comes_back": "s1 is following and serves: applied 0x100000001, log 0x100000001, "
+    "epochs 1 1, voters (2, 3)",
+    "reconfig_two_in_one_sync": "voters (1, 2, 3) or (1, 2, 3, 4)",
 }
 
 

@@ -159,6 +159,9 @@ class Script:
 
     def _state(self, words: list[str]) -> None:
         for server in self.world.servers:
+            if not server.life and not server.is_up:
+                self.lines.append(f"{server} has never been started")
+                continue
             disk = server.disk
             role = server.peer.state.name.lower() if server.is_up else "down"
             serving = " and serves" if server.is_serving else ""
