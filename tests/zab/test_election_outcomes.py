@@ -153,6 +153,20 @@ def test_who_has_seen_a_change_that_came_to_nothing_follows_those_who_have_not()
     assert three.decision == Decision(Vote(1, 0, 1, 0), FOLLOWING, (1, 2))
 
 
+def test_of_equals_who_has_its_vote_already_leads() -> None:
+    """Server 2 has not seen the change by which 8 votes: it would never vote for 8."""
+    joint = Joint(Majority([2, 3, 5]), Majority([2, 3, 8]))
+    five, two = Election(5, joint), Election(2, Majority([2, 3, 5]))
+    five.begin(7, 1, 0)
+    two.begin(6, 1, 0)
+    five.notification(8, looking(8, zxid=7, epoch=1), 1)
+    assert five.vote.leader == 5
+    two.notification(5, looking(5, zxid=7, epoch=1), 1)
+    assert two.vote.leader == 5
+    five.notification(8, looking(8, zxid=8, epoch=1), 1)
+    assert five.vote.leader == 8, "it has more, which may be committed"
+
+
 def test_who_has_no_vote_any_more_tells_of_the_configuration_by_which_that_is() -> None:
     """Else who knows of no other voter would ask it for ever."""
     old, new = Majority([1], observers=[2]), Majority([3], observers=[1, 2])

@@ -42,6 +42,10 @@ class QuorumVerifier(ABC):
     def weight(self, sid: int) -> int:
         """How much a server's vote counts; 0 for those that may not lead."""
 
+    def is_known_to_all(self, sid: int) -> bool:
+        """Whether all voters take this server for one, whatever of a change they have seen."""
+        return True
+
 
 class Majority(QuorumVerifier):
     """More than half of the voters."""

@@ -33,5 +33,8 @@ class Joint(QuorumVerifier):
     def quorum_zxid(self, acked: Mapping[int, int]) -> int:
         return min(self.old.quorum_zxid(acked), self.new.quorum_zxid(acked))
 
+    def is_known_to_all(self, sid: int) -> bool:
+        return sid in self.old.voters
+
     def weight(self, sid: int) -> int:
         return max(self.old.weight(sid), self.new.weight(sid))
