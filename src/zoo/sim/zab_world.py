@@ -260,7 +260,10 @@ class ZabWorld:
 
     def _all_serve(self) -> bool:
         leaders = sum(server.is_leading for server in self.servers)
-        return leaders == 1 and all(member.is_serving for member in self.ensemble.belonging)
+        return leaders == 1 and all(
+            member.is_serving and not member.configurations.is_changing
+            for member in self.ensemble.belonging
+        )
 
     def _all_agree(self) -> bool:
         agreed = self.ensemble.agreed
