@@ -9,7 +9,7 @@ from zoo.config_ensemble import parse_ensemble_text
 from zoo.config_properties import ConfigError
 from zoo.persistence.storage import StorageFailed
 from zoo.runtime.config_file import load_config
-from zoo.runtime.configuration_files import FileConfigurations
+from zoo.runtime.configuration_files import Directory, FileConfigurations
 from zoo.zab.configurations import Configuration, Configurations, configuration_of
 from zoo.zab.ready import Configured
 
@@ -42,6 +42,10 @@ def make(tmp_path: Path) -> Path:
     return file
 
 
+def files_of(file: Path, version: int = 0) -> FileConfigurations:
+    return FileConfigurations(Directory(file.parent), file.name, 1, version)
+
+
 def states(committed: Configuration, seen: Configuration | None) -> Configured:
     return Configured(committed.text, committed.version, None if seen is None else seen.text)
 
@@ -49,7 +53,7 @@ def states(committed: Configuration, seen: Configuration | None) -> Configured:
 def test_files_are_named_and_written_as_zookeepers(tmp_path: Path) -> None:
     file = make(tmp_path)
     before = file.read_text()
-    files = FileConfigurations(file, 1, 0)
+    files = files_of(file)
     assert files.seen() is None
     assert list(files.steps(states(OLD, NEW))) == ["zoo.cfg.dynamic.next"]
     assert (tmp_path / "zoo.cfg.dynamic.next").read_text() == NEW.text.decode()
@@ -79,7 +83,7 @@ def test_a_crash_leaves_the_old_with_the_change_known_or_the_new(
     tmp_path: Path, steps: int
 ) -> None:
     file = make(tmp_path)
-    files = FileConfigurations(file, 1, 0)
+    files = files_of(file)
     todo = [*map(files.steps, (states(OLD, NEW), states(NEW, None)))]
     taken = 0
     for each in todo:
@@ -92,7 +96,7 @@ def test_a_crash_leaves_the_old_with_the_change_known_or_the_new(
     config = load_config(file)
     version = config.ensemble.version
     committed = configuration_of(config.ensemble)
-    known = Configurations(committed, FileConfigurations(file, 1, version).seen(), True)
+    known = Configurations(committed, files_of(file, version).seen(), True)
     assert version in (0, NEW.version)
     assert known.seen.version == NEW.version
 
@@ -100,7 +104,7 @@ def test_a_crash_leaves_the_old_with_the_change_known_or_the_new(
 def test_the_next_change_leaves_the_first_backup_alone(tmp_path: Path) -> None:
     file = make(tmp_path)
     before = file.read_text()
-    files = FileConfigurations(file, 1, 0)
+    files = files_of(file)
     for state in (states(NEW, None), states(NEXT, None), states(NEXT, None)):
         assert len(list(files.steps(state))) < 4
     assert (tmp_path / "zoo.cfg.bak").read_text() == before
@@ -110,17 +114,17 @@ def test_the_next_change_leaves_the_first_backup_alone(tmp_path: Path) -> None:
 
 def test_a_server_that_was_removed_says_so_at_its_next_start(tmp_path: Path) -> None:
     file = make(tmp_path)
-    list(FileConfigurations(file, 1, 0).steps(states(listing(2, 3, version=9), None)))
+    list(files_of(file).steps(states(listing(2, 3, version=9), None)))
     with pytest.raises(ConfigError, match="must be a listed server: 2, 3"):
         load_config(file)
 
 
 def test_what_cannot_be_read_or_written_is_said(tmp_path: Path) -> None:
     file = make(tmp_path)
-    files = FileConfigurations(file, 1, 0)
+    files = files_of(file)
     (tmp_path / "zoo.cfg.dynamic.next").write_text("tickTime=5")
     with pytest.raises(ConfigError, match=r"dynamic\.next"):
         files.seen()
-    gone = FileConfigurations(tmp_path / "nowhere" / "zoo.cfg", 1, 0)
+    gone = files_of(tmp_path / "nowhere" / "zoo.cfg")
     with pytest.raises(StorageFailed, match="nowhere"):
         list(gone.steps(states(OLD, NEW)))

@@ -5,7 +5,7 @@ Files are read as UTF-8. Java reads them as Latin-1, so a file that is not UTF-8
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,16 +50,25 @@ def load_config(path: str | Path | None = None, overrides: Sequence[Setting] = (
     Reads dataDir/myid and the file that dynamicConfigFile names as well. Raises ConfigError.
     """
     settings = [*(DEFAULT_SETTINGS if path is None else read_settings(path)), *overrides]
-    dynamic, version = None, 0
-    named = last_value(settings, "dynamicConfigFile")
-    if named is not None and named.value:
-        dynamic = read_settings(named.value)
-        version = file_version(named.value)
     data_dir = last_value(settings, "dataDir")
     my_id = None
     if data_dir is not None and data_dir.value:
         file = Path(data_dir.value) / "myid"
         if file.is_file():
             my_id = parse_my_id(read_text(file), str(file))
-    config = build_config(settings, dynamic=dynamic, dynamic_version=version, my_id=my_id)
+    config = config_of(settings, my_id)
     return replace(config, source=None if path is None else str(path))
+
+
+def config_of(
+    settings: Sequence[Setting],
+    my_id: int | None,
+    read: Callable[[str], list[Setting]] = read_settings,
+) -> Config:
+    """Config of these settings and of those in the file that dynamicConfigFile names."""
+    dynamic, version = None, 0
+    named = last_value(settings, "dynamicConfigFile")
+    if named is not None and named.value:
+        dynamic = read(named.value)
+        version = file_version(named.value)
+    return build_config(settings, dynamic=dynamic, dynamic_version=version, my_id=my_id)

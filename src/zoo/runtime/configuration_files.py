@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from zoo.config_properties import ConfigError
 from zoo.errors import ProtocolViolation
@@ -28,51 +29,69 @@ _MEMBERS = re.compile(r"\s*(server\.|group|weight|dynamicConfigFile|peerType)")
 _CLIENT = re.compile(r"\s*clientPort(Address)?\s*[=:\s]")
 
 
+class Folder(Protocol):
+    """Where the files lie. What is written or removed is durable, and done whole or not at all."""
+
+    def path(self, name: str) -> str:
+        """What zoo.cfg calls a file of it."""
+        ...
+
+    def read(self, name: str) -> str | None:
+        """None: there is no such file."""
+        ...
+
+    def replace(self, name: str, text: str) -> None: ...
+
+    def remove(self, name: str) -> None: ...
+
+
 class FileConfigurations:
-    """`config_file` is the zoo.cfg that server `my_id` was started with, which says `version`.
+    """`file` is the zoo.cfg that server `my_id` was started with, which says `version`.
 
     Raises StorageFailed.
     """
 
-    def __init__(self, config_file: Path, my_id: int, version: int) -> None:
-        self._file = config_file.absolute()
+    def __init__(self, folder: Folder, file: str, my_id: int, version: int) -> None:
+        self._folder = folder
+        self._file = file
         self._my_id = my_id
         self._version = version
-        self._next = self._file.with_name(self._file.name + ".dynamic.next")
+        self._next = f"{file}.dynamic.next"
 
     def seen(self) -> Configuration | None:
         """The change that was under way when the server ended."""
-        if not self._next.exists():
+        text = self._folder.read(self._next)
+        if text is None:
             return None
         try:
-            return parse_configuration(read_text(self._next).encode())
+            return parse_configuration(text.encode())
         except ProtocolViolation as error:
-            raise ConfigError(None, str(self._next), None, str(error)) from error
+            raise ConfigError(None, self._folder.path(self._next), None, str(error)) from error
 
     def steps(self, configured: Configured) -> Iterator[str]:
         """Make the files say this. A server may end behind each step."""
+        folder = self._folder
         if configured.seen is not None:
-            _replace(self._next, _sorted_lines(configured.seen.decode(), True))
-            yield self._next.name
+            folder.replace(self._next, _sorted_lines(configured.seen.decode(), True))
+            yield self._next
         if configured.version != self._version:
             members = configured.committed.decode()
             version = configured.version & (1 << 64) - 1
-            dynamic = self._file.with_name(f"{self._file.name}.dynamic.{version:x}")
-            _replace(dynamic, _sorted_lines(members, False))
-            yield dynamic.name
-            text = read_text(self._file)
+            dynamic = f"{self._file}.dynamic.{version:x}"
+            folder.replace(dynamic, _sorted_lines(members, False))
+            yield dynamic
+            text = folder.read(self._file)
+            assert text is not None, "the file that the server was started with is gone"
             if "dynamicConfigFile" not in text:
-                _replace(self._file.with_name(self._file.name + ".bak"), text)
-            _replace(self._file, self._edited(text, members, dynamic))
+                folder.replace(f"{self._file}.bak", text)
+            folder.replace(self._file, self._edited(text, members, folder.path(dynamic)))
             self._version = configured.version
-            yield self._file.name
-        if configured.seen is None and self._next.exists():
-            with failing("remove", self._next):
-                self._next.unlink()
-                _sync_directory(self._next.parent)
-            yield f"no {self._next.name}"
+            yield self._file
+        if configured.seen is None and folder.read(self._next) is not None:
+            folder.remove(self._next)
+            yield f"no {self._next}"
 
-    def _edited(self, text: str, members: str, dynamic: Path) -> str:
+    def _edited(self, text: str, members: str, dynamic: str) -> str:
         has_client = any(
             line.startswith(f"server.{self._my_id}=") and ";" in line
             for line in members.split("\n")
@@ -93,16 +112,34 @@ def _sorted_lines(text: str, with_version: bool) -> str:
     return "\n".join(sorted(lines))
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write or replace a file durably, in one step."""
-    partial = path.with_name(path.name + ".tmp")
-    with failing("write", path):
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_directory(path.parent)
+class Directory:
+    """A folder on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+
+    def path(self, name: str) -> str:
+        return str(self._path / name)
+
+    def read(self, name: str) -> str | None:
+        path = self._path / name
+        return read_text(path) if path.exists() else None
+
+    def replace(self, name: str, text: str) -> None:
+        path, partial = self._path / name, self._path / f"{name}.tmp"
+        with failing("write", path):
+            with partial.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            _sync_directory(self._path)
+
+    def remove(self, name: str) -> None:
+        path = self._path / name
+        with failing("remove", path):
+            path.unlink()
+            _sync_directory(self._path)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -11,7 +11,7 @@ from zoo.config import Config
 from zoo.config_properties import ConfigError
 from zoo.persistence.storage import Storage
 from zoo.persistence.truncation import can_truncate
-from zoo.runtime.configuration_files import FileConfigurations
+from zoo.runtime.configuration_files import Directory, FileConfigurations
 from zoo.runtime.loading import load_epochs
 from zoo.server.core import ServerCore
 from zoo.server.member import Member
@@ -85,7 +85,10 @@ def configuration_files(config: Config) -> FileConfigurations | None:
         return None
     if config.source is None or config.my_id is None:
         raise ConfigError(None, "reconfigEnabled", "true", "needs a file to keep changes in")
-    return FileConfigurations(Path(config.source), config.my_id, config.ensemble.version)
+    file = Path(config.source)
+    return FileConfigurations(
+        Directory(file.parent), file.name, config.my_id, config.ensemble.version
+    )
 
 
 def zab_settings(config: Config) -> Settings:
