@@ -96,3 +96,15 @@ def test_one_shot_callbacks_of_both_kinds() -> None:
         assert len(seen) == 2
 
     run(main())
+
+
+def test_a_callback_is_one_watcher_however_often_it_is_asked_for() -> None:
+    async def main() -> None:
+        seen: list[Event] = []
+        one, same = (OneShot(seen.append, "/app", set()) for _ in range(2))
+        assert one == same
+        assert len({one: None, same: None}) == 1
+        assert one != OneShot(seen.append, "", set())
+        assert one != OneShot(seen.remove, "/app", set())
+
+    run(main())

@@ -37,7 +37,11 @@ class OneShot:
         self._loop = asyncio.get_running_loop()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OneShot) and self._callback == other._callback
+        return (
+            isinstance(other, OneShot)
+            and self._callback == other._callback
+            and self._prefix == other._prefix
+        )
 
     def __hash__(self) -> int:
         return hash(self._callback)

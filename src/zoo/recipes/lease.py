@@ -4,8 +4,8 @@ Guarantee: of all holders at most one has the lease at a time, as long as the cl
 differ by no more than `skew` seconds (only when another member becomes the leader two of them
 matter; the clocks of clients never do). It is bound to time, not to a session: it outlives broken
 connections, lost sessions, and a restart under the same `holder`, who has it back at once. A
-holder that was paused may act late: pass `token` along, which grows from holder to holder, or write
-through `guarded()`.
+holder that was paused may act late (the clock of a machine that sleeps stands still, too): pass
+`token` along, which grows from holder to holder, or write through `guarded()`.
 
 SUSPENDED and LOST need nothing: the lease is ours until `expires_in` is 0, which only renewing puts
 off. `async with` renews in the background; `lost` is set when that was not possible in time.
