@@ -6,21 +6,28 @@
 A cell is a kind of work; its figure is operations in a second. Both clients do it in slices that
 take turns, so that a busy machine slows both; shown is the median of each and their ratio.
 
+    get      one thread reads a znode of 100 bytes, over and over
+    set      one thread writes it
+    gets     100 reads at a time: asyncio here, kazoo's get_async there
+    sets     100 writes at a time, likewise
     lock     an uncontended lock, acquired and released by one thread
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from kazoo.client import KazooClient
 
 from bench.servers import OURS, Server, median, table
+from zoo.client.async_client import connect
 from zoo.client.blocking import Client
 from zoo.recipes import blocking
 
@@ -58,7 +65,70 @@ def lock(address: str) -> Iterator[dict[str, Work]]:
         yield {client: lambda client=client: cycle(client) for client in CLIENTS}  # type: ignore[misc]
 
 
-CELLS: dict[str, Cell] = {"lock": lock}
+DATA = b"x" * 100
+AT_A_TIME = 100
+
+
+def one_by_one(operation: str) -> Cell:
+    """A cell of a blocking call, `get` or `set`."""
+
+    @contextlib.contextmanager
+    def cell(address: str) -> Iterator[dict[str, Work]]:
+        arguments = ("/cell",) if operation == "get" else ("/cell", DATA)
+        with both(address) as clients:
+            clients[0].ensure_path("/cell")
+            clients[0].set("/cell", DATA)
+
+            def work(client: Client[bytes] | KazooClient) -> int:
+                call = getattr(client, operation)
+                for _ in range(20):
+                    call(*arguments)
+                return 20
+
+            yield {name: partial(work, client) for name, client in zip(CLIENTS, clients)}
+
+    return cell
+
+
+def at_a_time(operation: str) -> Cell:
+    """A cell of many calls under way at a time."""
+
+    @contextlib.contextmanager
+    def cell(address: str) -> Iterator[dict[str, Work]]:
+        arguments = ("/cell",) if operation == "get" else ("/cell", DATA)
+        with both(address) as (blocking_one, theirs), asyncio.Runner() as runner:
+            blocking_one.ensure_path("/cell")
+            blocking_one.set("/cell", DATA)
+            ours = connect(address)
+            runner.run(ours.start())
+
+            async def together() -> None:
+                call = getattr(ours, operation)
+                await asyncio.gather(*(call(*arguments) for _ in range(AT_A_TIME)))
+
+            def work_of_zoo() -> int:
+                runner.run(together())
+                return AT_A_TIME
+
+            def work_of_kazoo() -> int:
+                call = getattr(theirs, f"{operation}_async")
+                for result in [call(*arguments) for _ in range(AT_A_TIME)]:
+                    result.get()
+                return AT_A_TIME
+
+            yield {"zoo": work_of_zoo, "kazoo": work_of_kazoo}
+            runner.run(ours.close())
+
+    return cell
+
+
+CELLS: dict[str, Cell] = {
+    "get": one_by_one("get"),
+    "set": one_by_one("set"),
+    "gets": at_a_time("get"),
+    "sets": at_a_time("set"),
+    "lock": lock,
+}
 
 
 def rate(work: Work, seconds: float) -> float:
