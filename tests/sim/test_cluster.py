@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from zoo.sim.checking import Violation
-from zoo.sim.cluster import ClusterScenario, ClusterWorld, config_of
+from zoo.sim.cluster import ClusterScenario, ClusterWorld, settings_of
 from zoo.sim.cluster_faults import SECOND, FaultMix
 
 FRESH = 3
@@ -80,10 +80,49 @@ def test_a_rough_world_has_it_all() -> None:
     assert min(snapshots, purges) > 0
 
 
-def test_config_of() -> None:
-    config = config_of(replace(ROUGH, observers=1), 4)
+def test_members_are_configured_by_files() -> None:
+    world = ClusterWorld(1, scenario=replace(ROUGH, observers=1, reconfig_every=1))
+    for server in world.servers:
+        server.start()
+    config = world.servers[3].config
     assert (config.my_id, config.peer_type, config.tick_time_ms) == (4, "observer", 200)
     assert len(config.ensemble.voters) == 3
+    assert config.reconfig_enabled
+    assert config.purge_interval_ms == ROUGH.purge_every_ms
+    assert "reconfigEnabled" not in settings_of(ROUGH)
+
+
+CHANGING = replace(
+    ROUGH, spares=2, reconfig_every=SECOND // 2, crash_chance=0.003, faults=FaultMix(2 * SECOND)
+)
+
+
+def test_an_ensemble_changes_with_clients_on_it() -> None:
+    lines: list[str] = []
+    changes = 0
+    for seed in range(4):
+        world = ClusterWorld(seed, scenario=CHANGING, trace=lines.append)
+        world.run(5 * SECOND)
+        changes += world.ensemble.changes
+    assert changes > 5
+    trace = "\n".join(lines)
+    for what in ("COMMITANDACTIVATE", "INFORMANDACTIVATE", "is no member", "the operator starts"):
+        assert what in trace, what
+
+
+def test_a_member_that_forgets_a_change_before_it_is_committed_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file `.next` is what a quorum goes by after its power has failed."""
+    from zoo.runtime.configuration_files import FileConfigurations
+
+    steps = FileConfigurations.steps
+
+    def forgetful(self, configured):  # type: ignore[no-untyped-def]
+        return steps(self, configured._replace(seen=None))
+
+    monkeypatch.setattr(FileConfigurations, "steps", forgetful)
+    assert verdict(CHANGING).startswith("Activation")
 
 
 def verdict(scenario: ClusterScenario, seeds: range = range(1, 13)) -> str:

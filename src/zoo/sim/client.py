@@ -15,9 +15,9 @@ from random import Random
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
-from zoo.jute.client_records import ConnectRequest, ConnectResponse, WatcherEvent
+from zoo.jute.client_records import AuthPacket, ConnectRequest, ConnectResponse, WatcherEvent
 from zoo.jute.codec import Reader
-from zoo.jute.constants import NOTIFICATION_XID, PING_XID
+from zoo.jute.constants import AUTH_XID, NOTIFICATION_XID, PING_XID
 from zoo.jute.multi import encode_request
 from zoo.jute.operations import Op
 from zoo.jute.schema import decode, encode
@@ -102,6 +102,8 @@ class SimClient:
         self.may_connect = True
         self.patience = 0.0
         """The part of its timeout after which a client gives up a silent server; 0: never."""
+        self.credentials: bytes | None = None
+        """user:password, shown on each connection."""
         self.dial = dial
         self.answered = 0
         self._heard = 0
@@ -220,6 +222,9 @@ class SimClient:
         self.password = response.passwd or b""
         self.granted_ms = response.timeout
         self.trace(f"{self!r} is connected, timeout {response.timeout} ms")
+        if self.credentials is not None:
+            packet = AuthPacket(0, "digest", self.credentials)
+            self._send(HEAD.pack(AUTH_XID, Op.auth) + encode(packet))
         self.observer.connected(self, response)
         self._ping(self._attempt)
         self.on_ready()
@@ -229,6 +234,8 @@ class SimClient:
         body = frame[REPLY.size :]
         if xid == PING_XID:
             self.observer.ponged(self, zxid)
+        elif xid == AUTH_XID:
+            assert not err, f"{self!r}: the credentials are refused, {err}"
         elif xid == NOTIFICATION_XID:
             event = decode(WatcherEvent, Reader(body))
             self.trace(f"{self!r} event {event.type} {event.path.decode()} at 0x{zxid:x}")

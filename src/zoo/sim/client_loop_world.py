@@ -80,7 +80,9 @@ class ProgramWorld(ClusterWorld):
     ) -> None:
 
         def without_clients(rng: Random) -> ClusterScenario:
-            return replace(scenario or drawn(rng), clients=0, lockers=0)
+            # Where members change there is an operator's session, too, and nobody to judge it.
+            one = scenario or drawn(rng)
+            return replace(one, clients=0, lockers=0, spares=0, reconfig_every=0)
 
         super().__init__(seed, drawn=without_clients, trace=trace)
         self.process_faults = faults or ProcessFaults.drawn(self._fork())

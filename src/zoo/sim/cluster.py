@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import ClassVar
 
-from zoo.config import Config, build_config
-from zoo.config_properties import Origin, Setting
+from zoo.auth.digest import digest
+from zoo.config import Config
+from zoo.jute.client_records import ReconfigRequest
+from zoo.jute.operations import Op
 from zoo.sim import cluster_checkers as protocol
 from zoo.sim.checking import Checker, Checkers, Violation
 from zoo.sim.client import SimClient, State
@@ -25,11 +27,13 @@ from zoo.sim.cluster_checking import ClusterCheckers, Ensemble
 from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
 from zoo.sim.cluster_server import ClusterServer
 from zoo.sim.cluster_service import SERVICE, Agreed, Service
+from zoo.sim.configuration_checkers import CONFIGURATION
 from zoo.sim.history import History
 from zoo.sim.learner_links import End, Links
 from zoo.sim.locking import Locker, Locks
 from zoo.sim.mesh import Mesh
 from zoo.sim.network import Link
+from zoo.sim.operator import Operator, initial
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.schedule import Schedule
@@ -37,7 +41,6 @@ from zoo.sim.transfers import Transfers
 from zoo.sim.watching import Watches
 from zoo.sim.wiretap import PacketRuns, Wiretap, vote_in
 from zoo.sim.workload import Workload
-from zoo.zab.configurations import configuration_of
 from zoo.zab.packets import Packet, PacketType
 
 _GIVE_UP = (200_000, 2_000_000)
@@ -49,6 +52,10 @@ class ClusterScenario:
 
     voters: int = 3
     observers: int = 0
+    spares: int = 0
+    """Servers that may join."""
+    reconfig_every: int = 0
+    """The mean time between two requests for another configuration; 0: it cannot change."""
     clients: int = 4
     lockers: int = 2
     """Clients that take turns under a lock."""
@@ -90,10 +97,16 @@ class ClusterScenario:
             crash_chance=rng.choice((0.0, 0.0, 0.001, 0.01)),
             faults=FaultMix.drawn(rng),
             feeds_observers=rng.random() < 0.5,
+            spares=rng.choice((0, 1, 2)),
+            reconfig_every=rng.choice((0, 0, 1, 3, 3, 10)) * SECOND,
         )
 
 
-def config_of(scenario: ClusterScenario, sid: int) -> Config:
+_ADMIN = b"super:simulated"
+
+
+def settings_of(scenario: ClusterScenario) -> str:
+    """zoo.cfg, but for the members."""
     pairs: dict[str, object] = {
         "dataDir": "/simulated",
         "clientPort": 2181,
@@ -104,14 +117,18 @@ def config_of(scenario: ClusterScenario, sid: int) -> Config:
         "globalOutstandingLimit": scenario.outstanding_limit,
         "extendedTypesEnabled": "true",
         "observerMasterPort": 2191 if scenario.feeds_observers else 0,
+        "standaloneEnabled": "false",
     }
-    for number in range(1, scenario.voters + scenario.observers + 1):
-        role = "participant" if number <= scenario.voters else "observer"
-        pairs[f"server.{number}"] = f"10.0.0.{number}:2888:3888:{role};2181"
-    origin = Origin("simulated")
-    settings = [Setting(key, str(value), origin) for key, value in pairs.items()]
+    if scenario.reconfig_every:
+        pairs["reconfigEnabled"] = "true"
+        pairs["DigestAuthenticationProvider.superDigest"] = digest(_ADMIN.decode())
+    return "".join(f"{key}={value}\n" for key, value in pairs.items())
+
+
+def adjusted(config: Config, scenario: ClusterScenario) -> Config:
+    """With what zoo.cfg says in hours or minutes happening within seconds."""
     return replace(
-        build_config(settings, my_id=sid),
+        config,
         purge_interval_ms=scenario.purge_every_ms,
         container_check_interval_ms=1_000,
         container_max_per_minute=600,
@@ -142,10 +159,12 @@ class ClusterWorld:
         self._runs = PacketRuns(self._line)
         voters = range(1, one.voters + 1)
         observers = range(one.voters + 1, one.voters + one.observers + 1)
-        self.ensemble = Ensemble(self.schedule, configuration_of(config_of(one, 1).ensemble))
+        first = initial(voters, observers)
+        self.ensemble = Ensemble(self.schedule, first)
         self.service = Checkers(self.schedule, self.SERVICE)
         self.checkers = ClusterCheckers(
-            self.ensemble, [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL]
+            self.ensemble,
+            [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL, *CONFIGURATION],
         )
         self.watcher = Service(self.service)
         self.reach = Reach(self._fork(), one.latency)
@@ -157,8 +176,10 @@ class ClusterWorld:
         self.servers: list[ClusterServer] = []
         self._hosts: dict[int, PeerHost] = {}
         self._crash_rngs: dict[ClusterServer, Random] = {}
-        for sid in (*voters, *observers):
+        for sid in range(1, one.voters + one.observers + one.spares + 1):
             self._add_server(sid)
+        for sid in first.ensemble.servers:
+            self._server(sid).prepare(first)
         self.faults = Faults(
             self.schedule,
             self._fork(),
@@ -179,6 +200,17 @@ class ClusterWorld:
         self.lockers: list[Locker] = []
         for number in range(one.clients + one.lockers):
             self._add_client(number)
+        self._admins = [self._new_client("operator")] if one.reconfig_every else []
+        for admin in self._admins:
+            admin.credentials = _ADMIN
+        self.operator = Operator(
+            self.schedule,
+            self._fork(),
+            self.servers,
+            one.reconfig_every,
+            self._ask,
+            self.trace,
+        )
 
     def _fork(self) -> Random:
         """A source of chance of its own, so that one part's draws do not shift another's."""
@@ -222,7 +254,8 @@ class ClusterWorld:
             self._hosts,
             self.checkers,
             self.watcher,
-            config_of(one, sid),
+            settings_of(one),
+            lambda config: adjusted(config, one),
             self.trace,
         )
         server.fsync_us = one.fsync_us
@@ -235,11 +268,16 @@ class ClusterWorld:
         self.ensemble.members[sid] = server
         self.mesh.join(sid, server)
 
-    def _add_client(self, number: int) -> None:
+    def _ask(self, request: ReconfigRequest) -> None:
+        """Bring a request of the operator to a server, as a client that may do all."""
+        for admin in self._admins:
+            admin.submit(Op.reconfig, request)
+
+    def _new_client(self, name: str) -> SimClient:
         tick = self.scenario.tick_ms
         timeout = self.rng.randint(2 * tick, 12 * tick)
         client = SimClient(
-            f"c{number}",
+            name,
             self.schedule,
             self._fork(),
             self.service,
@@ -248,8 +286,12 @@ class ClusterWorld:
             self.trace,
         )
         client.patience = 2 / 3
-        self.clients.append(client)
         self.faults.hosts.append(client.name)
+        return client
+
+    def _add_client(self, number: int) -> None:
+        client = self._new_client(f"c{number}")
+        self.clients.append(client)
         if number >= self.scenario.clients:
             locks = next(one for one in self.service.all if isinstance(one, Locks))
             self.lockers.append(Locker(client, self._fork(), locks))
@@ -299,10 +341,11 @@ class ClusterWorld:
         try:
             for server in self.servers:
                 self.schedule.after(self.rng.randint(0, SECOND), self._starter(server))
-            for client in self.clients:
+            for client in (*self.clients, *self._admins):
                 client.reconnect_later()
             self.faults.begin()
             self.transfers.begin()
+            self.operator.begin()
             self.schedule.run_until(duration_us)
             self._wind_down()
         except Violation:
@@ -320,26 +363,34 @@ class ClusterWorld:
     def _wind_down(self) -> None:
         """Mend everything; soon all serve and are served. Then the clients go, and all agree."""
         self._mend()
+        self.faults.end()
+        self.transfers.end()
+        self.operator.stopped = True
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
         one = self.scenario
         limits = one.tick_ms * (one.init_limit + one.sync_limit) * 1000
-        self._wait(60 * SECOND + 4 * limits, self._all_serve)
+        for _ in range(2):
+            self._wait(60 * SECOND + 4 * limits, self._all_serve)
+            if self._all_serve():
+                break
+            self.operator.repair(self.ensemble.configuration)
         self._serve_all_clients(limits)
         for workload in self.workloads:
             workload.stopped = True
         for locker in self.lockers:
             locker.stopped = True
-        for client in self.clients:
+        everybody = [*self.clients, *self._admins]
+        for client in everybody:
             client.may_connect = False
             client.hang_up()
-        longest = max(client.timeout_ms for client in self.clients)
+        longest = max(client.timeout_ms for client in everybody)
         ending = (longest + 5 * one.tick_ms + 15_000) * 1000
         self.schedule.run_until(self.schedule.now + ending)
         self._wait(20 * SECOND, self._all_agree)
         self.checkers.tell("finished")
-        for server in self.servers:
-            self.service.finished(server.core)
+        for sid in self.ensemble.configuration.ensemble.servers:
+            self.service.finished(self._server(sid).core)
 
     def _mend(self) -> None:
         """Nothing goes wrong any more."""
@@ -369,13 +420,16 @@ class ClusterWorld:
 
     def _all_serve(self) -> bool:
         leaders = sum(server.is_leading for server in self.servers)
-        return leaders == 1 and all(server.is_serving for server in self.servers)
+        return leaders == 1 and all(
+            member.is_serving and not member.configurations.is_changing
+            for member in self.ensemble.belonging
+        )
 
     def _all_agree(self) -> bool:
         agreed = self.ensemble.agreed
         return self._all_serve() and all(
-            server.state is agreed and server.disk.synced.contains(agreed)
-            for server in self.servers
+            member.state is agreed and member.disk.synced.contains(agreed)
+            for member in self.ensemble.belonging
         )
 
     def summary(self) -> str:
@@ -387,5 +441,6 @@ class ClusterWorld:
             f"seed {self.seed}: {one.voters}+{one.observers} members, "
             f"{self.schedule.now / SECOND:.0f} s, {checkers.txns} txns, {checkers.replies} "
             f"replies, {checkers.events} events, epoch {self.ensemble.agreed.zxid >> 32}, "
+            f"{self.ensemble.changes} of {self.operator.asked} changes, "
             f"{snapshots} snapshots, {reloads} reloads, {self.schedule.count} steps; {faults}"
         )

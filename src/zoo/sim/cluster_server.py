@@ -31,6 +31,7 @@ from zoo.server.core import ServerCore
 from zoo.sim.checking import Violation
 from zoo.sim.client_port import ClientPort
 from zoo.sim.cluster_checking import ClusterCheckers
+from zoo.sim.config_folder import configuration_files, prepare, read_config
 from zoo.sim.disk import Disk, Faults, Interrupted, MemoryStorage
 from zoo.sim.learner_links import Links
 from zoo.sim.member_parts import NotedHistory, NotedLog, NotedMember
@@ -41,10 +42,9 @@ from zoo.sim.schedule import Schedule
 from zoo.sim.zab_disk import zxid_in
 from zoo.tree.acl import UnknownAclError
 from zoo.zab.carry_out import Carrier
-from zoo.zab.configurations import Configurations, configuration_of
+from zoo.zab.configurations import Configuration, Configurations, configuration_of
 from zoo.zab.context import Epochs
 from zoo.zab.peer import Peer
-from zoo.zab.quorum import quorum_of
 from zoo.zab.ready import Configured, Ready
 
 log = logging.getLogger(__name__)
@@ -95,13 +95,17 @@ class ClusterServer(PeerHost, ClientPort):
         others: dict[int, PeerHost],
         checkers: ClusterCheckers,
         service: ServiceWatcher,
-        config: Config,
+        settings: str,
+        adjust: Callable[[Config], Config],
         trace: Callable[[str], None] | None = None,
     ) -> None:
         PeerHost.__init__(self, schedule, sid, rng, mesh, links, others, trace)
         self.checkers = checkers
         self.service = service
-        self.config = config
+        self.config: Config
+        self.is_prepared = False
+        self._settings = settings
+        self._adjust = adjust
         self.prefixes = checkers.ensemble.prefixes
         self.files = Disk()
         self.disk = DiskView(self.prefixes.root, self.prefixes.root)
@@ -129,9 +133,27 @@ class ClusterServer(PeerHost, ClientPort):
 
     # --- life
 
-    def start(self) -> None:
-        """Recover and look for a leader. Raises Violation when the disk's content is refused."""
+    def prepare(self, configuration: Configuration) -> None:
+        """Write the configuration files that the next process begins with."""
+        self.is_prepared = True
         self.files.faults = Faults()
+        storage = MemoryStorage(self.files)
+        prepare(storage, self._settings, configuration)
+        storage.close()
+
+    def start(self) -> None:
+        """Recover and look for a leader; who is no member by its own configuration does not.
+
+        Raises Violation when the disk's content is refused.
+        """
+        self.files.faults = Faults()
+        self.storage = MemoryStorage(self.files)
+        config = read_config(self.storage, self.sid)
+        if config is None:
+            self.trace("is no member and does not start")
+            self.storage.close()
+            return
+        self.config = self._adjust(config)
         self._busy = self._is_changing = self._serving = self._leading = False
         self._snapshot = self._writer = None
         try:
@@ -147,7 +169,6 @@ class ClusterServer(PeerHost, ClientPort):
             self.later(self.config.purge_interval_ms * 1000, self._purge)
 
     def _recover(self) -> None:
-        self.storage = MemoryStorage(self.files)
         history = NotedHistory(self.prefixes, self._find, self.window)
         loaded = load(
             self.config,
@@ -184,27 +205,33 @@ class ClusterServer(PeerHost, ClientPort):
 
     def _make_member(self, core: ServerCore, history: NotedHistory, epochs: Epochs) -> None:
         config, ensemble = self.config, self.config.ensemble
-        text = ensemble.text().encode()
+        files = configuration_files(self.storage, config)
+        committed = configuration_of(ensemble)
+        known = Configurations(
+            committed, None if files is None else files.seen(), files is not None
+        )
+        seen = known.seen.text if known.is_changing else None
+        self.disk.configured = Configured(committed.text, committed.version, seen)
         core.max_unsent = self.max_unsent
         self.core = core
-        self.member = NotedMember(core, self.sid, text, ensemble.version, self)
+        self.member = NotedMember(core, self.sid, committed.text, ensemble.version, self)
         self.log = NotedLog(self.prefixes, self.state, self._find, self._closing)
         self.peer = Peer(
             self.sid,
-            quorum_of(ensemble),
+            committed.quorum,
             self.member,
             rng=self.rng,
             log=self.log,
             history=history,
             epochs=epochs,
-            configurations=Configurations(configuration_of(ensemble)),
+            configurations=known,
             settings=zab_settings(config),
             election=election_settings(config),
             can_truncate=lambda zxid: can_truncate(self.storage, zxid, log.debug),
             feeds_observers=config.observer_master_port > 0,
         )
         self.member.join(self.peer)
-        self.carrier = Carrier(self.storage, log.debug)
+        self.carrier = Carrier(self.storage, log.debug, files)
         self.tick_ms = config.tick_time_ms
         self.ticks = 10
 
@@ -294,7 +321,9 @@ class ClusterServer(PeerHost, ClientPort):
     def _note(self, name: str, ready: Ready) -> None:
         """What a step has done, in the checkers' terms."""
         disk, old_log, old_synced = self.disk, self.disk.log, self.disk.synced
-        if name == "append":
+        if name == "zoo.cfg" or ".dynamic." in name:
+            self._configuration_noted(name, ready.configured)
+        elif name == "append":
             for zxid, entry in enumerate(ready.entries, ready.first_zxid):
                 disk.log = self.prefixes.after(disk.log, zxid_in(entry, zxid), entry)
         elif name == "sync":
@@ -310,6 +339,16 @@ class ClusterServer(PeerHost, ClientPort):
         elif name.startswith("wrote installing") and ready.install is not None:
             disk.log = disk.synced = self._find(ready.install.zxid)
         self._moved(old_log, old_synced)
+
+    def _configuration_noted(self, name: str, new: Configured | None) -> None:
+        known = self.disk.configured
+        assert known is not None, "a change of no configuration"
+        assert new is not None, f"{name} was written, and nothing was to be"
+        if name == "zoo.cfg":
+            known = known._replace(committed=new.committed, version=new.version)
+        elif name.endswith(".next"):
+            known = known._replace(seen=new.seen)
+        self.disk.configured = known
 
     def _moved(self, log: Prefix, synced: Prefix) -> None:
         if self.disk.log is not log:
@@ -402,6 +441,11 @@ class ClusterServer(PeerHost, ClientPort):
 
     def state_replaced(self, zxid: int) -> None:
         self.state = self.log.up_to(zxid)
+
+    def configured(self) -> None:
+        known = self.configurations.committed
+        self.trace(f"goes by version 0x{known.version:x} of the configuration: {known.quorum}")
+        self.checkers.configured(self)
 
     def leader_heard(self, session_id: int) -> None:
         self.service.leader_heard(self.sid, session_id)

@@ -234,7 +234,7 @@ class History:
             self._create(header, kind, record)
         elif kind in (Op.delete, Op.deleteContainer):
             self._delete(header.zxid, record.path)
-        elif kind == Op.setData:
+        elif kind in (Op.setData, Op.reconfig):
             old = self._existing(record.path)
             new = old._replace(
                 data=record.data, version=record.version, mzxid=header.zxid, mtime=header.time

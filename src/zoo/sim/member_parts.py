@@ -113,6 +113,9 @@ class MemberWatcher(Protocol):
     def state_replaced(self, zxid: int) -> None:
         """By a leader's snapshot, or by what the disk holds after a cut."""
 
+    def configured(self) -> None:
+        """Another configuration holds for this server."""
+
     def leader_heard(self, session_id: int) -> None:
         """This leader knows that the session's client lives."""
 
@@ -140,6 +143,10 @@ class NotedMember(Member):
         self._watcher.applying(zxid, None)
         super().commit_to(zxid)
         self._watcher.has_applied(zxid, self.core.tree.digest)
+
+    def configured(self, text: bytes, version: int) -> None:
+        super().configured(text, version)
+        self._watcher.configured()
 
     def start_leading(self, leader: Leading) -> None:
         super().start_leading(leader)

@@ -26,7 +26,7 @@ class Outcomes(Checker):
     def replied(
         self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
     ) -> None:
-        if not OPERATIONS[request.op].is_write or request.op == Op.closeSession:
+        if not OPERATIONS[request.op].is_write or request.op in (Op.closeSession, Op.reconfig):
             return
         if err in _ANYTIME:
             return
