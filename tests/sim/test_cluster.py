@@ -93,7 +93,12 @@ def test_members_are_configured_by_files() -> None:
 
 
 CHANGING = replace(
-    ROUGH, spares=2, reconfig_every=SECOND // 2, crash_chance=0.003, faults=FaultMix(2 * SECOND)
+    ROUGH,
+    observers=1,
+    spares=2,
+    reconfig_every=SECOND // 2,
+    crash_chance=0.003,
+    faults=FaultMix(2 * SECOND),
 )
 
 
