@@ -91,6 +91,7 @@ def test_a_transport_closes_with_what_was_written() -> None:
 
     async def program(process: Process) -> tuple[int, int, bool]:
         loop = asyncio.get_running_loop()
+        await wait(1)  # until all servers have been started
         transport, heard = await loop.create_connection(Heard, "10.0.0.1", 2181)
         transport.write(b"\0\0\0\x2c" + encode(greeting))
         await wait(1)
