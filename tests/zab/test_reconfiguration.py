@@ -81,6 +81,18 @@ def test_a_change_may_be_the_first_of_its_epoch() -> None:
     assert rig.replica.commits == [Z1]
 
 
+def test_a_sync_before_a_change_is_answered_by_the_old_quorum() -> None:
+    """The new one has not come so far; the leader once went round and round here."""
+    rig = Rig()
+    rig.broadcast.propose(Z1, b"first")
+    rig.broadcast._answer(rig.learners[2], bare(PacketType.SYNC, 0), after_round=1)
+    new = listing(1, 4, 5, version=Z3)
+    rig.broadcast.propose(Z2, b"before")
+    rig.broadcast.propose_configuration(Z3, change(new), new)
+    assert rig.acknowledge(Z3, 1, 2) == Z2
+    assert bare(PacketType.SYNC, 0) in rig.learners[2].got
+
+
 def test_a_new_quorum_alone_commits_nothing() -> None:
     rig = Rig()
     rig.propose(listing(1, 4, 5, version=Z2))

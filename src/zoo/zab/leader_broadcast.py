@@ -265,18 +265,18 @@ class Broadcast:
         """Server `sid` has everything up to `zxid` on its disk."""
         self._acked[sid] = zxid
         if self.is_open and zxid > self._history.committed:
-            reached = self._reached = self._context.quorum.quorum_zxid(self._acked)
-            change = self._change
+            reached = self._context.quorum.quorum_zxid(self._acked)
+            change, before = self._change, 0
             if change is not None:
                 before = min(change.old.quorum_zxid(self._acked), change.preceding)
-                if reached >= change.zxid:
-                    self._commit_run(before)
-                    self._release()
-                    self._activate(change)
-                    self.acknowledged(sid, zxid)  # what follows needs the new quorum alone
-                    return
-                reached = max(reached, before)
-            self._commit_run(reached)
+            self._reached = max(reached, before)
+            if change is not None and reached >= change.zxid:
+                self._commit_run(before)
+                self._release()
+                self._activate(change)
+                self.acknowledged(sid, zxid)  # what follows needs the new quorum alone
+                return
+            self._commit_run(self._reached)
 
     def _activate(self, change: _Change) -> None:
         """Commit the change itself."""
