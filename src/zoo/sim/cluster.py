@@ -363,9 +363,6 @@ class ClusterWorld:
     def _wind_down(self) -> None:
         """Mend everything; soon all serve and are served. Then the clients go, and all agree."""
         self._mend()
-        self.faults.end()
-        self.transfers.end()
-        self.operator.stopped = True
         awake = max([self.schedule.now, *(server.stalled_until for server in self.servers)])
         self.schedule.run_until(awake + SECOND)
         one = self.scenario
@@ -393,9 +390,10 @@ class ClusterWorld:
             self.service.finished(self._server(sid).core)
 
     def _mend(self) -> None:
-        """Nothing goes wrong any more."""
+        """Nothing goes wrong any more, and nobody wants anything to change."""
         self.faults.end()
         self.transfers.end()
+        self.operator.stopped = True
 
     def _serve_all_clients(self, limits: int) -> None:
         """Everybody is answered now."""
