@@ -15,6 +15,7 @@ from zoo.client.hosts import parse
 from zoo.client.outside import outside
 from zoo.client.retry import RetryPolicy, is_transient
 from zoo.client.session import Options, Session
+from zoo.client.srv import check_resolver
 from zoo.client.states import State
 from zoo.client.transaction import TransactionOperations
 from zoo.client.watching import WatchOperations
@@ -44,6 +45,7 @@ class AsyncClient(
     ) -> AsyncClient[T]:
         """Not connected yet. Raises ValueError for a connect string that is none."""
         servers, chroot = parse(hosts)
+        check_resolver(servers)
         return cls(Session(servers, options, rng or outside().random()), data, chroot)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from zoo.client.hosts import Server
+from zoo.client.srv import is_srv_name, targets
 
 _PROBE_SECONDS = 2.0
 
@@ -21,6 +22,26 @@ async def dial(
     rng: Random,
 ) -> None:
     """Connect to one of the server's addresses, in a random order. Raises OSError of the last."""
+    if not is_srv_name(server.host):
+        await _dial_host(loop, protocol, server, ssl, rng)
+        return
+    failure = OSError(f"{server.host} names no server")
+    for target in await targets(loop, server.host, rng):
+        try:
+            await _dial_host(loop, protocol, target, ssl, rng)
+            return
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+async def _dial_host(
+    loop: asyncio.AbstractEventLoop,
+    protocol: Callable[[], asyncio.Protocol],
+    server: Server,
+    ssl: ssl_module.SSLContext | None,
+    rng: Random,
+) -> None:
     found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     addresses = [(family, str(to[0]), int(to[1])) for family, _, _, _, to in found]
     rng.shuffle(addresses)
