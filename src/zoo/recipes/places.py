@@ -116,7 +116,12 @@ class Place:
 
     async def leave(self) -> None:
         """Give it up. Returns once the znode is gone, or its session is; cancelled, it goes on."""
-        await asyncio.shield(self.leave_in_background())
+        self._give_up()
+        try:
+            await delete_surely(self._zk, self.path, self.session_id)
+        except asyncio.CancelledError:
+            self.leave_in_background()
+            raise
 
     def leave_in_background(self) -> asyncio.Task[None]:
         """For a caller that must not wait: it was cancelled."""
