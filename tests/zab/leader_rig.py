@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.zab.fake_context import FakeContext
 from zoo.jute.quorum_records import LearnerInfo
 from zoo.jute.records import Id
 from zoo.jute.schema import encode
-from zoo.zab.configurations import fixed
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.history import History
 from zoo.zab.leader import Leader, Phase
 from zoo.zab.link import PeerLink
-from zoo.zab.log_queue import LogQueue
 from zoo.zab.packets import (
     EXACT_CUT,
     SNAPSHOT_END,
@@ -146,7 +145,7 @@ class FakeReplica:
         raise AssertionError("this one leads")
 
 
-class FakePeer:
+class FakePeer(FakeContext[Leader]):
     """The context of a leader, server 1. Its log has `committed` and, not known so, `tail`."""
 
     def __init__(
@@ -159,56 +158,16 @@ class FakePeer:
         max_unsent: int = 1 << 20,
         quorum: QuorumVerifier | None = None,
     ) -> None:
-        self.my_id = 1
-        self.settings = Settings(tick_ms=TICK_MS, max_unsent=max_unsent)
-        self.quorum = quorum or Majority(voters)
-        self.config_version = 7
-        self.configurations = fixed(self.quorum, CONFIG)
-        self.replica: Any = FakeReplica()
-        self.history = History(floor)
-        self.replica.last_zxid = floor
+        history = History(floor)
         for zxid, entry in committed:
-            self.history.load(zxid, entry)
-            self.replica.last_zxid = zxid
+            history.load(zxid, entry)
         for zxid, entry in tail:
-            self.history.append(zxid, entry)
-        last = self.history.last_zxid
-        self.epochs = epochs or Epochs(last >> 32, last >> 32)
-        self.log = LogQueue(last)
-        self.now_ms = 1000
-        self.dirty: list[PeerLink] = []
-        self.looked: str | None = None
-        self.epoch: int | None = None
-        self.role: Leader | None = None
-
-    def established(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def go_to(self, leader: int, reason: str) -> None:
-        self.goes_to = leader
-        self.look(reason)
-
-    def look(self, reason: str) -> None:
-        assert self.looked is None, f"looks twice: {self.looked}, {reason}"
-        self.looked = reason
-        assert self.role is not None
-        self.role.stop()
-
-    def persist(self) -> None:
-        """One Ready becomes durable."""
-        ready = self.log.ready()
-        assert ready is not None, "nothing for the disk"
-        self.log.on_persisted(ready)
-        if ready.accepted_epoch is not None:
-            self.epochs.accepted = ready.accepted_epoch
-        if ready.current_epoch is not None:
-            self.epochs.current = ready.current_epoch
-        assert self.role is not None
-        self.role.persisted()
-
-    def flush(self) -> None:
-        while not self.log.is_idle:
-            self.persist()
+            history.append(zxid, entry)
+        settings = Settings(tick_ms=TICK_MS, max_unsent=max_unsent)
+        super().__init__(1, settings, quorum or Majority(voters), CONFIG, history, epochs)
+        self.config_version = 7
+        self.replica = FakeReplica()
+        self.replica.last_zxid = history.committed
 
 
 class FakeLearner:

@@ -6,17 +6,16 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tests.zab.fake_context import FakeContext
 from zoo.errors import ProtocolViolation
 from zoo.jute.records import Id
-from zoo.zab.configurations import fixed
 from zoo.zab.context import Epochs, Settings
 from zoo.zab.follower import Follower
 from zoo.zab.history import History
 from zoo.zab.learner import Learner
 from zoo.zab.link import PeerLink
-from zoo.zab.log_queue import LogQueue
 from zoo.zab.packets import Packet, PacketType, encode_packet, parse_packet
-from zoo.zab.quorum import Majority, QuorumVerifier
+from zoo.zab.quorum import Majority
 from zoo.zab.ready import Ready
 from zoo.zab.replica import SnapshotStream
 from zoo.zab.request_runs import each_request
@@ -169,71 +168,32 @@ class FakeReplica:
         self.answers.append(("configured", text, version))
 
 
-class FakePeer:
+class FakePeer(FakeContext[Learner]):
     """The context of one learner whose server is 2, with a log of `entries`."""
 
+    lacks_history = False
+
     def __init__(self, entries: Sequence[Entry] = (), epochs: Epochs | None = None) -> None:
-        last = entries[-1][0] if entries else 0
-        self.my_id = 2
-        self.settings = Settings(tick_ms=100)
-        self.quorum: QuorumVerifier = Majority([1, 2, 3])
-        self.config_version = 0
-        self.configurations = fixed(self.quorum, b"version=0")
-        self.epochs = epochs or Epochs(last >> 32, last >> 32)
-        self.log = LogQueue(last)
-        self.history = History()
-        self.replica = FakeReplica()
+        history = History()
+        replica = FakeReplica()
         for zxid, entry in entries:
-            self.history.load(zxid, entry)
-            self.replica.deliver(zxid, entry)
-        self.now_ms = 1000
-        self.dirty: list[PeerLink] = []
+            history.load(zxid, entry)
+            replica.deliver(zxid, entry)
+        voters = Majority([1, 2, 3])
+        super().__init__(2, Settings(tick_ms=100), voters, b"version=0", history, epochs)
+        self.replica: FakeReplica = replica
         self.wanted_leader: int | None = None
         self.truncatable = True
         self.disk: list[Ready] = []
-        self.looked: str | None = None
-        self.goes_to: int | None = None
-        self.epoch: int | None = None
-        self.role: Learner | None = None
-
-    lacks_history = False
 
     def can_truncate(self, zxid: int) -> bool:
         return self.truncatable
 
-    def established(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def go_to(self, leader: int, reason: str) -> None:
-        self.goes_to = leader
-        self.look(reason)
-
-    def look(self, reason: str) -> None:
-        assert self.looked is None, "looks twice"
-        self.looked = reason
-        assert self.role is not None
-        self.role.stop()
-
-    def carry_out(self) -> Ready:
-        """One Ready becomes durable."""
-        ready = self.log.ready()
-        assert ready is not None, "nothing for the disk"
+    def carried_out(self, ready: Ready) -> None:
         self.disk.append(ready)
-        self.log.on_persisted(ready)
-        if ready.accepted_epoch is not None:
-            self.epochs.accepted = ready.accepted_epoch
-        if ready.current_epoch is not None:
-            self.epochs.current = ready.current_epoch
         if ready.truncate is not None and ready.truncate < self.replica.last_zxid:
             self.replica.state = [each for each in self.replica.state if each[0] <= ready.truncate]
             self.replica.last_zxid = ready.truncate
-        if self.role is not None:
-            self.role.persisted()
-        return ready
-
-    def flush(self) -> None:
-        while not self.log.is_idle:
-            self.carry_out()
 
 
 class Rig:

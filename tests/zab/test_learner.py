@@ -113,7 +113,7 @@ def test_the_accepted_epoch_is_durable_before_it_is_acknowledged() -> None:
     rig.said()
     rig.says(Packet(PacketType.LEADERINFO, 6 << 32, b"\0\1\0\0"))
     assert rig.said() == []
-    rig.peer.carry_out()
+    rig.peer.persist()
     (ack,) = rig.said()
     assert ack == Packet(PacketType.ACKEPOCH, OLD[-1][0], struct.pack(">i", 3))
     assert rig.peer.epochs.accepted == 6
@@ -145,7 +145,7 @@ def test_newleader_is_acknowledged_when_history_then_epoch_are_durable() -> None
     rig.role.persisted()
     assert rig.said() == []
     assert rig.peer.epochs.current == 1
-    rig.peer.carry_out()
+    rig.peer.persist()
     assert rig.said() == [Packet(PacketType.ACK, 5 << 32)]
     assert rig.peer.epochs.current == 5
     assert rig.role.new_config is None  # where no configuration changes, none is read
