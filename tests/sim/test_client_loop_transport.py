@@ -121,6 +121,7 @@ def test_after_an_abort_nothing_is_received_any_more() -> None:
 
     async def program(process: Process) -> tuple[list[bytes], bool]:
         loop = asyncio.get_running_loop()
+        await wait(1)  # until all servers have been started
         transport, heard = await loop.create_connection(Heard, "10.0.0.1", 2181)
         assert isinstance(transport, SimTransport)
         transport.received(b"heard")
