@@ -52,10 +52,10 @@ class Follower(Learner):
             self._received.commit_run(first, last)
         return pos
 
-    def _activate(self, entry: bytes | None, leader: int) -> bool:
+    def _activate(self, zxid: int, entry: bytes | None, leader: int) -> bool:
         if self._observers is not None and entry is not None and self.phase is Phase.BROADCAST:
-            self._observers.activates(self._received.committed + 1, entry, leader)
-        return super()._activate(entry, leader)
+            self._observers.activates(zxid, entry, leader)
+        return super()._activate(zxid, entry, leader)
 
     def _acknowledge(self) -> None:
         acks = self._received.take_acks()

@@ -370,7 +370,7 @@ class Learner:
         self._expect_in_sync(packet)
         (leader,) = _ACTIVATE.unpack_from(packet.data)
         entry = self._received.next_commit(packet.zxid)
-        goes = self._activate(entry, leader)
+        goes = self._activate(packet.zxid, entry, leader)
         self._received.commit(packet.zxid)
         if goes:
             self._context.go_to(leader, "so says the new configuration")
@@ -403,7 +403,7 @@ class Learner:
             return False
         return self._make_hold(announced, None)
 
-    def _activate(self, entry: bytes | None, leader: int) -> bool:
+    def _activate(self, zxid: int, entry: bytes | None, leader: int) -> bool:
         """Go by the configuration that a committed transaction carries; whether we must leave."""
         if not self._context.configurations.is_enabled or entry is None:
             return False

@@ -85,7 +85,7 @@ class Observer(Learner):
         (leader,) = _LEADER.unpack_from(packet.data)
         entry = packet.data[_LEADER.size :]
         self._expect_in_sync(packet)
-        goes = packet.zxid > self._received.committed and self._activate(entry, leader)
+        goes = packet.zxid > self._received.committed and self._activate(packet.zxid, entry, leader)
         self._take(packet, entry)
         if goes:
             self._context.go_to(leader, "so says the new configuration")
