@@ -153,7 +153,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
     "same quorum": (Peer, "_configured", as_before),
     "stays": (Broadcast, "designated", lambda self, new: self._context.my_id),
     "withholds": (Leader, "announced", property(lambda self: b"")),
-    "deaf": (Learner, "_activate", lambda self, entry, leader: False),
+    "deaf": (Learner, "_activate", lambda self, zxid, entry, leader: False),
 }
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from struct import pack
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.zab.configured import change, listing
 from tests.zab.leader_rig import E1, FakePeer, FakeReplica
 from zoo.zab.configurations import Configuration, Configurations
+from zoo.zab.follower import Follower
 from zoo.zab.leader_broadcast import Broadcast
+from zoo.zab.learner import Phase
 from zoo.zab.packets import PacketType, bare, with_data
 from zoo.zab.quorum import Majority
 
@@ -143,3 +147,15 @@ def test_the_disk_knows_of_the_change_before_it_is_logged() -> None:
     assert second.configured is not None
     assert second.configured.seen == new.text
     assert second.entries == [change(new), b"after"]
+
+
+def test_a_follower_passes_a_change_on_under_its_own_zxid() -> None:
+    """Which in a new epoch is not the one behind the last commit."""
+    passed: list[tuple[int, bytes, int]] = []
+    follower = object.__new__(Follower)
+    follower.phase = Phase.BROADCAST
+    observers: Any = SimpleNamespace(activates=lambda *change: passed.append(change))
+    context: Any = SimpleNamespace(configurations=Configurations(listing(1)))
+    follower._observers, follower._context = observers, context
+    follower._activate(Z1, b"entry", 1)
+    assert passed == [(Z1, b"entry", 1)]
