@@ -134,3 +134,18 @@ def test_a_change_is_proposed_or_refused_as_production_does() -> None:
     assert (session_id, cxid, op) == (7, 1, Op.reconfig)
     one.request(None, session_id, cxid, op, payload, ())
     assert leader.calls[-1][0] == "propose_configuration"
+
+
+def test_what_is_asked_while_leadership_is_handed_over_keeps_its_order() -> None:
+    one, _ = replica()
+    leader = Leader()
+    holds = initial([1, 2, 3], [])
+    vars(leader).update(configuration=holds, is_changing=False, has_in_step=lambda quorum: True)
+    one.start_leading(leader)  # type: ignore[arg-type]
+    one.hold()
+    one.write(7, 1, b"x")
+    one.reconfigure(7, 2, request_of([listed(4)], [3], -1))
+    one.write(7, 3, b"x")
+    assert leader.calls == []
+    one.release("the target has left")
+    assert [name for name, *_ in leader.calls] == ["propose", "propose_configuration", "propose"]

@@ -149,6 +149,11 @@ class ZabReplica:
         for work in put_aside or ():
             work()
 
+    def _puts_aside(self, work: Callable[[], None]) -> bool:
+        if self._put_aside is not None:
+            self._put_aside.append(work)
+        return self._put_aside is not None
+
     def keep_clients(self) -> None:
         """Clients here wait for an answer, whatever becomes of their server."""
 
@@ -180,8 +185,7 @@ class ZabReplica:
 
     def _propose(self, session_id: int, cxid: int, payload: bytes) -> None:
         assert self.leader is not None
-        if self._put_aside is not None:
-            self._put_aside.append(lambda: self._propose(session_id, cxid, payload))
+        if self._puts_aside(lambda: self._propose(session_id, cxid, payload)):
             return
         zxid = self.leader.next_zxid()
         entry = _HEADER.pack(session_id, cxid, zxid, 0, Op.setData) + payload
@@ -190,6 +194,8 @@ class ZabReplica:
 
     def _propose_change(self, session_id: int, cxid: int, request: ReconfigRequest) -> None:
         assert self.leader is not None
+        if self._puts_aside(lambda: self._propose_change(session_id, cxid, request)):
+            return
         zxid = self.leader.next_zxid()
         try:
             new = next_configuration(self.leader, _POLICY, request, zxid)
