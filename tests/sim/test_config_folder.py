@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -11,17 +12,23 @@ from zoo.persistence.storage import StorageFailed
 from zoo.sim.config_folder import ConfigFolder, configuration_files, prepare, read_config
 from zoo.sim.disk import Disk, Interrupted, MemoryStorage
 from zoo.sim.operator import initial
-from zoo.zab.configurations import Configuration, Configurations
+from zoo.zab.configurations import Configuration, Configurations, configuration_of
 from zoo.zab.ready import Configured
 
-SETTINGS = "dataDir=/simulated\ninitLimit=5\nsyncLimit=2\nreconfigEnabled=true\n"
+SETTINGS: dict[str, object] = {
+    "dataDir": "/simulated",
+    "clientPort": 2181,
+    "initLimit": 5,
+    "syncLimit": 2,
+    "reconfigEnabled": "true",
+}
 OLD, NEW = initial([1, 2], []), initial([1, 2, 3], []).with_version(1 << 32 | 7)
 
 
 def prepared(configuration: Configuration = OLD) -> Disk:
     disk = Disk()
     storage = MemoryStorage(disk)
-    prepare(storage, SETTINGS, configuration)
+    prepare(storage, SETTINGS, configuration, 1)
     storage.close()
     return disk
 
@@ -62,16 +69,22 @@ def test_files_are_read_as_they_were_written() -> None:
 def test_who_is_not_listed_is_told_nothing() -> None:
     storage = MemoryStorage(Disk())
     assert read_config(storage, 1) is None
-    prepare(storage, SETTINGS, OLD)
+    prepare(storage, SETTINGS, OLD, 1)
     assert read_config(storage, 3) is None
-    prepare(storage, "nonsense=\n" + SETTINGS.replace("5", "none"), OLD)
+    prepare(storage, {**SETTINGS, "initLimit": "none"}, OLD, 1)
     with pytest.raises(ConfigError):
         read_config(storage, 1)
 
 
+def test_a_port_that_has_moved_is_not_named_twice() -> None:
+    moved = replace(NEW.ensemble.servers[1], client=("0.0.0.0", 2182))
+    members = replace(NEW.ensemble, servers={**NEW.ensemble.servers, 1: moved})
+    assert known(prepared(configuration_of(members))).committed.ensemble.servers[1] == moved
+
+
 def test_a_fixed_configuration_has_no_files() -> None:
     storage = MemoryStorage(Disk())
-    prepare(storage, SETTINGS.replace("true", "false"), OLD)
+    prepare(storage, {**SETTINGS, "reconfigEnabled": "false"}, OLD, 1)
     config = read_config(storage, 1)
     assert config is not None
     assert configuration_files(storage, config) is None
@@ -81,7 +94,7 @@ def test_an_operator_ends_a_change_that_was_under_way() -> None:
     disk = prepared()
     storage = MemoryStorage(disk)
     ConfigFolder(storage).replace("zoo.cfg.dynamic.next", NEW.text.decode())
-    prepare(storage, SETTINGS, OLD)
+    prepare(storage, SETTINGS, OLD, 1)
     storage.close()
     assert not known(disk).is_changing
 

@@ -227,3 +227,21 @@ def test_the_tap_hears_what_leaves() -> None:
     link, _, _ = stage.connected()
     stage.send(link, b"abc")
     assert heard == [(1, b"abc")]
+
+
+def test_a_leader_is_reached_over_living_ends_only_and_over_one_other() -> None:
+    stage = Stage()
+    three = Server(stage.schedule, 3)
+    three.links = stage.links
+    stage.links.dial(three, stage.one, stage.results.append)
+    stage.run()
+    assert stage.links.reaches(3, 1)
+    assert not stage.links.reaches(3, 2)
+    assert not stage.links.reaches(1, 3), "only who has dialled learns"
+    stage.dial()
+    stage.run()
+    assert stage.links.reaches(1, 2)
+    assert stage.links.reaches(3, 2)
+    stage.one.is_up = False
+    assert not stage.links.reaches(3, 2)
+    assert not stage.links.reaches(3, 1)

@@ -105,7 +105,7 @@ class ClusterScenario:
 _ADMIN = b"super:simulated"
 
 
-def settings_of(scenario: ClusterScenario) -> str:
+def settings_of(scenario: ClusterScenario) -> dict[str, object]:
     """zoo.cfg, but for the members."""
     pairs: dict[str, object] = {
         "dataDir": "/simulated",
@@ -122,7 +122,7 @@ def settings_of(scenario: ClusterScenario) -> str:
     if scenario.reconfig_every:
         pairs["reconfigEnabled"] = "true"
         pairs["DigestAuthenticationProvider.superDigest"] = digest(_ADMIN.decode())
-    return "".join(f"{key}={value}\n" for key, value in pairs.items())
+    return pairs
 
 
 def adjusted(config: Config, scenario: ClusterScenario) -> Config:

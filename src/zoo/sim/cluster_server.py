@@ -12,7 +12,7 @@ For the checkers the server keeps what it has as `Prefix`es: what its disk was g
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -69,8 +69,8 @@ class DiskView:
 class ServiceWatcher(Protocol):
     """Whoever checks what clients are promised."""
 
-    def heard(self, leader: int | None, session_id: int) -> None:
-        """A member with this leader has heard of a client."""
+    def heard(self, leader: int, session_id: int) -> None:
+        """A member that reaches this leader has heard of a client."""
 
     def leader_heard(self, sid: int, session_id: int) -> None: ...
 
@@ -95,7 +95,7 @@ class ClusterServer(PeerHost, ClientPort):
         others: dict[int, PeerHost],
         checkers: ClusterCheckers,
         service: ServiceWatcher,
-        settings: str,
+        settings: Mapping[str, object],
         adjust: Callable[[Config], Config],
         trace: Callable[[str], None] | None = None,
     ) -> None:
@@ -138,7 +138,7 @@ class ClusterServer(PeerHost, ClientPort):
         self.is_prepared = True
         self.files.faults = Faults()
         storage = MemoryStorage(self.files)
-        prepare(storage, self._settings, configuration)
+        prepare(storage, self._settings, configuration, self.sid)
         storage.close()
 
     def start(self) -> None:
@@ -282,7 +282,9 @@ class ClusterServer(PeerHost, ClientPort):
         self.member.tick()
 
     def heard_from(self, session_id: int) -> None:
-        self.service.heard(self.peer.leader_id, session_id)
+        leader = self.peer.leader_id
+        if leader is not None and self.links.reaches(self.sid, leader):
+            self.service.heard(leader, session_id)
         if self._leading:
             self.service.leader_heard(self.sid, session_id)
 

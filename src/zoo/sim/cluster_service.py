@@ -134,7 +134,7 @@ class Service:
         self._leader = 0
         self._sessions = [one for one in checkers.all if isinstance(one, EnsembleSessions)]
 
-    def heard(self, leader: int | None, session_id: int) -> None:
+    def heard(self, leader: int, session_id: int) -> None:
         """Who still has a deposed leader, or is one, tells nobody who matters."""
         if leader == self._leader:
             self.checkers.heard(session_id)

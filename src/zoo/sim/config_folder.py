@@ -7,6 +7,8 @@ when it starts; `prepare` is what an operator does before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from zoo.config import Config
 from zoo.config_properties import ConfigError, Setting, parse_properties
 from zoo.runtime.config_file import config_of
@@ -39,15 +41,22 @@ class ConfigFolder:
         self._storage.sync_names()
 
 
-def prepare(storage: MemoryStorage, settings: str, configuration: Configuration) -> None:
-    """Write zoo.cfg with these settings and members; those of a later version in a file beside."""
+def prepare(
+    storage: MemoryStorage, settings: Mapping[str, object], configuration: Configuration, sid: int
+) -> None:
+    """Write server `sid`'s zoo.cfg with these settings and members; those of a later version in a
+    file beside. A port for clients that the members' lines move is not named twice.
+    """
     folder = ConfigFolder(storage)
+    own = configuration.ensemble.servers.get(sid)
+    moved = own is not None and own.client and own.client[1] != settings["clientPort"]
+    lines = [f"{k}={v}\n" for k, v in settings.items() if not (moved and k == "clientPort")]
     members = configuration.text.decode().rpartition("version=")[0]
     if configuration.version:
         name = f"{_FILE}.dynamic.{configuration.version:x}"
         folder.replace(name, members)
         members = f"dynamicConfigFile={folder.path(name)}\n"
-    folder.replace(_FILE, settings + members)
+    folder.replace(_FILE, "".join(lines) + members)
     if folder.read(f"{_FILE}.dynamic.next") is not None:
         folder.remove(f"{_FILE}.dynamic.next")
 

@@ -237,6 +237,14 @@ class Links:
     def end_of(self, link: PeerLink) -> End | None:
         return self._ends.get(link)
 
+    def reaches(self, sid: int, leader: int, hops: int = 2) -> bool:
+        """Whether a member is linked to the leader, or to one who is, and both ends are alive."""
+        return sid == leader or any(
+            end.is_dialler and end.is_alive and end.other.is_alive
+            for end in self._ends.values()
+            if end.host.sid == sid and hops and self.reaches(end.other.host.sid, leader, hops - 1)
+        )
+
     def forget(self, end: End) -> None:
         self._ends.pop(end.link, None)
 

@@ -198,9 +198,12 @@ class Operator:
         """Tell it the members and itself, and start it."""
         role, version = self.rng.choice((PARTICIPANT, OBSERVER)), 0
         if site.is_prepared:
-            role, version = OBSERVER, known.version
+            version = known.version
+        if site.is_prepared or known.ensemble.groups:  # a voter would need a group
+            role = OBSERVER
         line = self._line(site.sid, role)
-        members = Ensemble({**known.ensemble.servers, site.sid: line}, version=version)
+        servers = {**known.ensemble.servers, site.sid: line}
+        members = replace(known.ensemble, servers=servers, version=version)
         self.trace(f"the operator starts s{site.sid} as {role} of {sorted(members.servers)}")
         if site.is_up:
             site.crash(power=False)
