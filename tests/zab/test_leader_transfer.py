@@ -163,3 +163,17 @@ def test_a_second_transfer_has_to_wait() -> None:
     ensemble.write(3)
     assert transfer(ensemble, first) is None
     assert transfer(ensemble, second) == f"a transfer to server {first} is under way"
+
+
+def test_what_was_offered_before_anything_was_proposed_counts_as_what_all_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A target that is a quorum by its weight acknowledged what no history here has."""
+    ensemble = started(1)
+    role = leading(ensemble.wait_for_leader())
+    heard: list[tuple[int, int]] = []
+    monkeypatch.setattr(role.broadcast, "acknowledged", lambda *what: heard.append(what))
+    handler = next(iter(role.handlers))
+    role.acknowledged(handler, role.broadcast.next_zxid())
+    assert heard == [(handler.sid, role.context.history.last_zxid)]
+    assert heard[0][1] < role.broadcast.proposed

@@ -107,6 +107,20 @@ def test_one_that_comes_between_proposal_and_commit_gets_each_once() -> None:
     assert [p.zxid for p in rig.hears()] == [zxid for zxid, _ in NEW[2:4]]
 
 
+def test_an_observer_that_has_heard_of_more_is_not_cut_back() -> None:
+    rig = Feeding()
+    rig.says(*proposals(NEW[:4]), *commits(NEW[:2]))
+    rig.introduce()
+    rig.hears()
+    rig.asks(Packet(PacketType.ACKEPOCH, NEW[3][0], struct.pack(">i", 5)))
+    assert rig.hears() == []
+    assert rig.observer.closing
+    rig.says(*commits(NEW[2:4]))
+    rig.observer = PeerLink("it comes again", rig.peer.dirty)
+    rig.follower.observer_link(rig.observer)
+    assert kinds(rig.feed(NEW[3][0])) == ["LEADERINFO", "DIFF", "NEWLEADER", "UPTODATE"]
+
+
 def test_voters_are_sent_away() -> None:
     rig = Feeding()
     rig.introduce(PacketType.FOLLOWERINFO)

@@ -341,7 +341,8 @@ class Leader:
 
     def acknowledged(self, handler: LearnerHandler, zxid: int) -> None:
         if not handler.is_observer:
-            self.broadcast.acknowledged(handler.sid, min(zxid, self.broadcast.proposed))
+            # What was offered to this follower alone is in nobody else's history.
+            self.broadcast.acknowledged(handler.sid, min(zxid, self.context.history.last_zxid))
             self._advance_transfer()
 
     def ping_answered(self, handler: LearnerHandler) -> None:

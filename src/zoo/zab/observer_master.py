@@ -159,7 +159,12 @@ class ObserverMaster:
         handler.offer_epoch()
 
     def promised(self, handler: LearnerHandler, current: int) -> None:
-        handler.synchronise()
+        last = handler.last_zxid
+        if last >> 32 == self.epoch and last > self.history_end:
+            # It has applied what we have not heard to be committed, and must not be cut back.
+            handler.close(f"it is ahead of us: zxid 0x{last:x}")
+        else:
+            handler.synchronise()
 
     def is_too_much(self, plan: SyncPlan) -> bool:
         context = self.context
