@@ -101,6 +101,14 @@ def test_an_outstanding_acl_or_delete_is_special() -> None:
     assert not set_data(server, payload(b"/a"))
 
 
+def test_a_guarded_node_stays_guarded_while_a_change_of_it_is_outstanding() -> None:
+    server = ours()
+    server.write(Op.setData, c.SetDataRequest(b"/acl", b"by who may", -1))
+    assert not set_data(server, payload(b"/acl"))
+    server.commit(1)
+    assert not set_data(server, payload(b"/acl"))
+
+
 def test_a_multi_rolled_back_leaves_no_digest_behind() -> None:
     server = ours()
     items = [

@@ -63,7 +63,9 @@ class PlainSets(PlainWrites):
             if path in records:
                 old = records[path]
                 # A node that is not committed yet can be a container or a TTL node unveiled.
-                if old is None or old[-OWNER_AT_END] & 0x80 or path in view.acls:
+                if old is None or old[-OWNER_AT_END] & 0x80:
+                    break
+                if path in view.acls or path in veiled:
                     break
             elif path in nodes and path not in veiled:
                 old = nodes[path]
