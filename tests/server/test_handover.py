@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.server.member_rig import Node, World
@@ -180,6 +182,20 @@ def test_clients_are_sent_away_when_no_leader_comes() -> None:
     world.run_until(world.all_serve)
     assert data_version(third, PATH) == 0, "what nobody was told of was not done"
     world.assert_same()
+
+
+def test_clients_with_short_sessions_are_sent_away_in_time_to_keep_them() -> None:
+    world = world_of()
+    half = Halfway(world)
+    for node in world.running:
+        node.member.core.config = replace(node.member.core.config, min_session_timeout_ms=400)
+    half.ask_all()
+    world.cut_off |= {1, 2, 3}  # no election
+    half.target.disk_works = True
+    world.run(50)
+    assert half.old.member.handover.is_parked
+    world.run(250)
+    assert not any(client.is_open for client in half.clients.values())
 
 
 def test_clients_are_not_kept_over_an_epoch_that_their_server_missed() -> None:

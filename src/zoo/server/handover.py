@@ -12,7 +12,8 @@ Clients are not kept if anything could have happened meanwhile that we do not kn
   epoch without us we would have heard nothing.
 - The state must not be replaced by a snapshot or by what is left of a log that was cut: then it
   could not be told which requests were answered by it.
-- It must not take longer than KEEP_MS.
+- It must not take longer than KEEP_MS, nor than half of the shortest session: its client needs the
+  rest to find another server, since nobody hears of a client whose server has no leader.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEEP_MS = 2000
-"""How long clients wait for the next leader before they are sent away."""
+"""How long clients wait for the next leader at most before they are sent away."""
 MAX_TIMEOUT_MS = 60_000
 
 
@@ -112,8 +113,9 @@ class Handover:
         return self._asked is not None
 
     def tick(self) -> None:
-        if self.is_parked and self._core.now_ms - self._holding_since() > KEEP_MS:
-            log.warning("no leader within %d ms: the clients must look for another server", KEEP_MS)
+        limit = min(KEEP_MS, self._core.config.min_session_timeout_ms // 2)
+        if self.is_parked and self._core.now_ms - self._holding_since() > limit:
+            log.warning("no leader within %d ms: the clients must look for another server", limit)
             self.drop()
         asked = self._asked
         if asked is not None and not self._has_begun and self._leader is not None:

@@ -283,7 +283,9 @@ class ClusterServer(PeerHost, ClientPort):
 
     def heard_from(self, session_id: int) -> None:
         leader = self.peer.leader_id
-        if leader is not None and self.links.reaches(self.sid, leader):
+        if leader is None or self.member.handover.is_parked:
+            return
+        if self.links.reaches(self.sid, leader):
             self.service.heard(leader, session_id)
         if self._leading:
             self.service.leader_heard(self.sid, session_id)
