@@ -11,19 +11,14 @@ time in which nothing happens, so it says what the machine itself makes of it.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import sys
 import time
 from collections.abc import Callable
-from itertools import pairwise
-from pathlib import Path
 
 import zoo
-from bench.failover import PATH, Writer
-from bench.servers import KINDS, OURS, Cluster, Server, median, require, table
-from tests.interop.session import Session
+from bench.pauses import cluster_of_three, parser_of, pause, report
+from bench.servers import KINDS, Cluster, Server, require
 from zoo.client.errors import ClientError
 from zoo.config_ensemble import parse_ensemble_text
 
@@ -32,22 +27,8 @@ _BEFORE_S, _AFTER_S = 0.5, 0.5
 _SETTINGS = {"reconfigEnabled": "true", "skipACL": "yes"}
 
 
-def pause(cluster: Cluster, change: Callable[[], None]) -> float:
-    """Milliseconds without an acknowledged write around one change."""
-    writers = [Writer(server) for server in cluster.servers]
-    for writer in writers:
-        writer.start()
-    time.sleep(_BEFORE_S)
-    began = time.monotonic()
-    change()
-    time.sleep(_AFTER_S)
-    for writer in writers:
-        writer.over.set()
-    for writer in writers:
-        writer.join(20)
-    moments = sorted(moment for writer in writers for moment in writer.acknowledged)
-    gaps = [after - before for before, after in pairwise(moments) if after > began]
-    return max(gaps) * 1000 if gaps else float("inf")
+def pause_of(cluster: Cluster, change: Callable[[], object]) -> float:
+    return pause(cluster.servers, change, _BEFORE_S, _AFTER_S)
 
 
 class Operator:
@@ -61,7 +42,7 @@ class Operator:
         return [sid for sid, each in enumerate(self._cluster.servers, 1) if each is not leader]
 
     def nothing(self) -> float:
-        return pause(self._cluster, lambda: None)
+        return pause_of(self._cluster, lambda: None)
 
     def transfer(self) -> float:
         leader = self._cluster.leader()
@@ -73,7 +54,7 @@ class Operator:
                 done = client.transfer_leader(target)
                 assert done.reason is None, done.reason
 
-            return pause(self._cluster, change)
+            return pause_of(self._cluster, change)
 
     def leave(self) -> float:
         return self._reconfigured(is_joining=False)
@@ -110,37 +91,24 @@ class Operator:
             if is_joining:
                 leave()
                 time.sleep(_AFTER_S)
-                return pause(self._cluster, join)
-            measured = pause(self._cluster, leave)
+                return pause_of(self._cluster, join)
+            measured = pause_of(self._cluster, leave)
             join()
             time.sleep(_AFTER_S)
             return measured
 
 
 def measure(kind: str, ours: str, changes: list[str], rounds: int) -> dict[str, list[float]]:
-    cluster = Cluster(kind, ours, 3, **_SETTINGS)
-    try:
-        cluster.start()
-        session = Session(cluster.servers[0].port, timeout_ms=10_000)
-        session.create(PATH)
-        session.link.close()
+    with cluster_of_three(kind, ours, **_SETTINGS) as cluster:
         operator = Operator(cluster)
         return {name: [getattr(operator, name)() for _ in range(rounds)] for name in changes}
-    finally:
-        cluster.remove()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.planned",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--ours", default=OURS, help="command of our server")
+    parser = parser_of("python -m bench.planned", __doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--changes", default=",".join(CHANGES))
     parser.add_argument("--kind", default="ours", choices=KINDS)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     changes = options.changes.split(",")
     if unknown := set(changes) - set(CHANGES):
@@ -149,15 +117,7 @@ def main() -> int:
         require("java")
         changes = [name for name in changes if name != "transfer"]  # it has none
     pauses = measure(options.kind, options.ours, changes, options.rounds)
-    head = ("change", "rounds", "median ms", "shortest ms", "longest ms")
-    rows = [
-        [name, len(ms), f"{median(ms):.1f}", f"{min(ms):.1f}", f"{max(ms):.1f}"]
-        for name, ms in pauses.items()
-    ]
-    print(table(head, rows))
-    if options.json:
-        options.json.write_text(json.dumps(pauses, indent=1) + "\n")
-    return int(any(ms == float("inf") for all_ms in pauses.values() for ms in all_ms))
+    return report("change", "rounds", pauses, 1, options.json)
 
 
 if __name__ == "__main__":
