@@ -7,19 +7,11 @@ from contextlib import suppress
 import click
 
 from zoo.tools.cli import fail, option_settings, set_option
+from zoo.tools.options import server_option
 
 
 @click.group(invoke_without_command=True)
-@click.option(
-    "--server",
-    "-server",
-    "hosts",
-    default="127.0.0.1:2181",
-    show_default=True,
-    envvar="ZOO_SERVER",
-    metavar="HOST:PORT,...",
-    help="Any of its members.",
-)
+@server_option
 @click.option("--watch", is_flag=True, help="Go on, and show every change.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON.")
 @click.option("-c", "--clients", is_flag=True, help="Only the connect string for clients.")

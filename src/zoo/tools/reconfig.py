@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from zoo.tools.options import auth_option, server_option
+
 if TYPE_CHECKING:
     from zoo.tools.reconfig_plan import Facts, Finding, Plan, Wish
 
@@ -37,16 +39,7 @@ Exit codes:
   4  changed, but not all who joined were in step in time
   5  unknown whether it was changed"""
 )
-@click.option(
-    "--server",
-    "-server",
-    "hosts",
-    default="127.0.0.1:2181",
-    show_default=True,
-    envvar="ZOO_SERVER",
-    metavar="HOST:PORT,...",
-    help="Any of its members.",
-)
+@server_option
 @click.option("--add", multiple=True, metavar="server.N=...", help="To join, or to be otherwise.")
 @click.option("--remove", multiple=True, metavar="N", help="To leave; several: 3,4.")
 @click.option(
@@ -55,14 +48,7 @@ Exit codes:
 @click.option("--from-version", metavar="HEX", help="Only from this version of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
 @click.option("--yes", is_flag=True, help="Do not ask before something dangerous.")
-@click.option(
-    "--auth",
-    "auths",
-    multiple=True,
-    metavar="SCHEME:ID",
-    envvar="ZOO_AUTH",
-    help="Say digest:super:PASSWORD; also in ZOO_AUTH, where nobody sees it.",
-)
+@auth_option
 @click.option(
     "--timeout", type=float, default=60.0, show_default=True, help="Seconds for each stage."
 )

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import click
 
+from zoo.tools.options import auth_option, server_option
+
 
 @click.command("transfer-leader")
 @click.argument("server_id", metavar="ID", type=click.IntRange(0))
-@click.option(
-    "--server",
-    "-server",
-    "hosts",
-    default="127.0.0.1:2181",
-    show_default=True,
-    envvar="ZOO_SERVER",
-    metavar="HOST:PORT,...",
-    help="Any of its members, better several.",
-)
-@click.option(
-    "--auth",
-    "auths",
-    multiple=True,
-    metavar="SCHEME:ID",
-    envvar="ZOO_AUTH",
-    help="Say digest:super:PASSWORD; also in ZOO_AUTH, where nobody sees it.",
-)
+@server_option
+@auth_option
 @click.option(
     "--timeout",
     type=click.FloatRange(0.001, 60),
