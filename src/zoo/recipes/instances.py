@@ -9,12 +9,12 @@ instance without any of that has a null payload, as Curator users without a payl
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+from zoo.client.outside import outside
 
 _MAP_CLASS = "java.util.LinkedHashMap"  # what Curator's reader shall make of our payload
 _OURS = ("@class", "weight", "health")
@@ -36,12 +36,14 @@ class Instance:
     service: str
     address: str
     port: int | None
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=lambda: outside().unique_name())
     weight: float = 1.0
     health: Health = Health.UP
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
     tls_port: int | None = None
-    registered_ms: int = field(default_factory=lambda: int(time.time() * 1000), compare=False)
+    registered_ms: int = field(
+        default_factory=lambda: int(outside().wall_time() * 1000), compare=False
+    )
     """When it came, in milliseconds since 1970, by its own clock."""
 
     def __post_init__(self) -> None:

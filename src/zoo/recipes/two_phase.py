@@ -28,12 +28,12 @@ SUSPENDED and LOST need nothing: all goes on with the next connection or session
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError
+from zoo.client.outside import outside
 from zoo.recipes.two_phase_ledger import Ledger, Record
 from zoo.recipes.waiting import Wake
 
@@ -90,7 +90,7 @@ class Coordinator:
         """
         if not parts or self.name in parts:
             raise ValueError(f"participants other than {self.name} are needed, not {list(parts)}")
-        number = txid or str(uuid.uuid4())
+        number = txid or outside().unique_name()
         try:
             await self._zk.retrying(
                 lambda: self._ledger.begin(number, self.name, parts, timeout=timeout)
