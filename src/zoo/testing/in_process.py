@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from zoo.config import config_from
 from zoo.runtime.data_dir import prepare
@@ -24,7 +25,7 @@ from zoo.runtime.main import host_facts
 from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core_view import CoreView
 from zoo.testing.ports import ADDRESS, free_ports
-from zoo.testing.servers import DEFAULTS, ServerProblem
+from zoo.testing.servers import DEFAULTS, ServerProblem, Startable
 
 _SECONDS = 30.0
 
@@ -40,7 +41,7 @@ class SlowStorage(FileStorage):
         super().sync()
 
 
-class ThreadServer:
+class ThreadServer(Startable):
     """`with ThreadServer() as server: zoo.Client(server.hosts)`; up in milliseconds.
 
     `settings` are lines of zoo.cfg. Faults: `kill` and `start` again on the same data and port,
@@ -82,7 +83,7 @@ class ThreadServer:
 
     # --- life
 
-    def start(self) -> ThreadServer:
+    def start(self) -> Self:
         """Start, and return once clients are served. Raises ServerProblem."""
         if self.is_running:
             return self
@@ -145,16 +146,6 @@ class ThreadServer:
         """End it and remove its data."""
         self._end(at_once=True)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> ThreadServer:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # --- faults
 

@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from zoo.testing.ports import ADDRESS, free_ports
 
@@ -41,7 +42,27 @@ class _Ports(NamedTuple):
     election: int
 
 
-class EmbeddedServer:
+class Startable(ABC):
+    """Runs within a `with`; what does not start leaves nothing behind either."""
+
+    @abstractmethod
+    def start(self) -> Self: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class EmbeddedServer(Startable):
     """One `zoo serve`: `with EmbeddedServer() as server: zoo.Client(server.hosts)`.
 
     `settings` are lines of zoo.cfg. Faults: `kill` (-9), `pause` and `resume`, then `start` again
@@ -106,7 +127,7 @@ class EmbeddedServer:
         if process.poll() is None:
             process.kill()
 
-    def start(self) -> EmbeddedServer:
+    def start(self) -> Self:
         """Start, and return once clients are served. Raises ServerProblem."""
         self.launch()
         self.wait_until_serving()
@@ -171,18 +192,8 @@ class EmbeddedServer:
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def __enter__(self) -> EmbeddedServer:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class EmbeddedEnsemble:
+class EmbeddedEnsemble(Startable):
     """`size` servers that vote: `with EmbeddedEnsemble(3) as ensemble`; servers[0] has the id 1."""
 
     def __init__(self, size: int = 3, settings: Mapping[str, object] | None = None) -> None:
@@ -209,7 +220,7 @@ class EmbeddedEnsemble:
     def hosts(self) -> str:
         return ",".join(server.hosts for server in self.servers)
 
-    def start(self) -> EmbeddedEnsemble:
+    def start(self) -> Self:
         for server in self.servers:
             server.launch()
         for server in self.servers:
@@ -232,16 +243,6 @@ class EmbeddedEnsemble:
         for server in self.servers:
             server.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-    def __enter__(self) -> EmbeddedEnsemble:
-        try:
-            return self.start()
-        except BaseException:
-            self.close()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def poll(condition: Callable[[], bool], seconds: float, problem: Callable[[], str]) -> None:
