@@ -109,3 +109,12 @@ def test_what_a_deposed_leader_or_its_follower_hears_reaches_nobody() -> None:
     stage.service.heard(None, SESSION)
     stage.at(TIMEOUT).expire()
     assert stage.checkers.history.live_sessions() == {}
+
+
+def test_what_a_member_hears_at_the_last_moment_may_come_too_late() -> None:
+    """A net that was parted is whole again: what a client said meanwhile arrives all at once."""
+    stage = Stage().at(3_900)
+    stage.service.disturbed(3_890_000, 100)
+    stage.service.heard(LEADER, SESSION)
+    stage.at(TIMEOUT).expire()
+    assert stage.checkers.history.live_sessions() == {}

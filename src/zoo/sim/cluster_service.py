@@ -85,8 +85,10 @@ class EnsembleSessions(Sessions):
         """The leader begins to end a session."""
         now = self.schedule.now
         known = max(self._known.get(session_id, 0), self._led_since)
-        heard = [t for t in self._heard.get(session_id, ()) if t > self.undisturbed_since]
-        silent = now - heard[-1] if heard else 1 << 62
+        lately = now - 2 * self.tick_ms * 1000  # what was heard since may not have been told yet
+        heard = self._heard.get(session_id, ())
+        told = [moment for moment in heard if self.undisturbed_since < moment <= lately]
+        silent = now - told[-1] if told else 1 << 62
         self._silence[zxid] = ((now - known) // 1000, silent // 1000)
 
     def heard(self, session_id: int) -> None:
