@@ -54,7 +54,7 @@ class Options:
     read_only: bool = False
     ssl: ssl_module.SSLContext | None = None
     reconnect: RetryPolicy = field(
-        default_factory=lambda: RetryPolicy(attempts=None, deadline=None, base=0.05, ceiling=2.0)
+        default_factory=lambda: RetryPolicy(attempts=None, deadline=None, base=0.02, ceiling=2.0)
     )
     max_request_bytes: int = DEFAULT_MAX_BUFFER
     """Refuse larger requests here: a server would break the connection (its jute.maxbuffer)."""

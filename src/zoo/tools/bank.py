@@ -1,28 +1,38 @@
 """What the demonstration's clients do: they move money between accounts, under locks.
 
 An account is a znode with its balance and the number of transfers it took part in. A transfer locks
-both accounts with ephemeral znodes, in the order of their numbers, reads both, and writes both in
-one multi that checks the versions read. When the link breaks while that multi is under way, the
-versions tell afterwards whether it was carried out; nobody else can have changed them as long as
-the session, and so the locks, live.
+both accounts, reads both, and writes both in one transaction that checks the locks and the versions
+read. When the connection breaks while it is under way, nobody knows whether it was carried out; so
+it is sent again, as it was: if then the versions are others and the locks still ours, it was, for
+nobody else can have changed them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TypeVar
 
+from zoo.client.blocking import Client
+from zoo.client.errors import (
+    ClientError,
+    NodeExistsError,
+    OperationTimeoutError,
+    Outcome,
+    SessionExpiredError,
+)
+from zoo.client.results import Node
+from zoo.client.transaction import Get
 from zoo.errors import Code
-from zoo.tools.session import Refused, Session, SessionExpired, Uncertain
+from zoo.recipes.blocking import MultiLock
 
 OPENING_BALANCE = 100
-_LOCK_PAUSE_SECONDS = 0.002
-_EPHEMERAL = 1
-T = TypeVar("T")
+_LOCK_SECONDS = 1.0
+"""So long a teller waits for the accounts of a transfer; then it takes others."""
+_LOST = (Code.NONODE, Code.SESSIONEXPIRED)
+"""What a transaction under a lock fails with when the lock is gone."""
 
 
 def account(number: int) -> str:
@@ -39,37 +49,46 @@ def parse(data: bytes) -> tuple[int, int]:
     return int(balance), int(transfers)
 
 
-def open_accounts(session: Session, count: int) -> None:
+def open_accounts(client: Client[bytes], count: int) -> None:
     """Make what is not there yet."""
-    _until_done(partial(_make, session, "/bank", b""))
+    client.ensure_path("/bank")
     for number in range(count):
-        _until_done(partial(_make, session, account(number), b"%d 0" % OPENING_BALANCE))
+        with contextlib.suppress(NodeExistsError):
+            client.retrying(partial(client.create, account(number), b"%d 0" % OPENING_BALANCE))
 
 
-def audit(session: Session, count: int) -> tuple[int, int]:
+def audit(client: Client[bytes], count: int) -> tuple[int, int]:
     """The sum of all balances, and the number of transfers, as of one moment."""
-    found = _until_done(lambda: session.get_all([account(n) for n in range(count)]))
-    parsed = [parse(data) for data in found]
+    found = client.multi_read(Get(account(number)) for number in range(count))
+    parsed = [parse(node.data) for node in found if isinstance(node, Node)]
+    assert len(parsed) == count, f"accounts are missing: {found}"
     return sum(balance for balance, _ in parsed), sum(number for _, number in parsed) // 2
+
+
+class LocksLostError(Exception):
+    """They went with the session, in the middle of a transfer."""
+
+    def __init__(self, is_in_doubt: bool) -> None:
+        super().__init__("the locks were lost")
+        self.is_in_doubt = is_in_doubt
+        """Nobody can say any more whether it was carried out."""
 
 
 class Teller(threading.Thread):
     """Makes transfers until it is told to stop. `done` is called after each that is certain."""
 
     def __init__(
-        self, session: Session, accounts: int, rng: Random, done: Callable[[], None]
+        self, client: Client[bytes], accounts: int, rng: Random, done: Callable[[], None]
     ) -> None:
         super().__init__(name="teller", daemon=True)
-        self._session = session
+        self._client = client
         self._accounts = accounts
         self._rng = rng
         self._done = done
         self._stopping = threading.Event()
-        self._mine = b"%x" % rng.getrandbits(64)
         self.transfers = 0
         self.expired = 0
         self.in_doubt = 0
-        """Transfers of which a lost session hides whether they were carried out."""
         self.failure: BaseException | None = None
 
     def stop(self) -> None:
@@ -78,104 +97,48 @@ class Teller(threading.Thread):
     def run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._transfer()
-            self._session.close()
+                self._transfer(*self._rng.sample(range(self._accounts), 2))
         except BaseException as failure:
             self.failure = failure
 
-    def _transfer(self) -> None:
-        pair = sorted(self._rng.sample(range(self._accounts), 2))
-        held: list[int] = []
+    def _transfer(self, source: int, target: int) -> None:
+        locks = MultiLock(self._client, [lock(source), lock(target)])
         try:
-            for number in pair:
-                if not self._lock(number):
-                    return
-                held.append(number)
-            if self._move(*pair):
-                self.transfers += 1
-                self._done()
-        except SessionExpired:
+            locks.acquire(timeout=_LOCK_SECONDS)
+        except SessionExpiredError:
             self.expired += 1
-            held.clear()  # they went with the session
+            return
+        except OperationTimeoutError:
+            return
+        try:
+            self._move(locks, account(source), account(target))
+            self.transfers += 1
+            self._done()
+        except LocksLostError as lost:
+            self.expired += 1
+            self.in_doubt += lost.is_in_doubt
         finally:
-            for number in held:
-                self._unlock(number)
+            locks.release()
 
-    def _lock(self, number: int) -> bool:
-        while not self._stopping.is_set():
-            try:
-                _until_done(partial(self._take, lock(number)))
-            except Refused as refusal:
-                if refusal.code != Code.NODEEXISTS:
-                    raise
-                time.sleep(_LOCK_PAUSE_SECONDS)
-            else:
-                return True
-        return False
-
-    def _take(self, path: str) -> None:
-        """Create a lock; one that an attempt in doubt has created is ours already."""
-        try:
-            self._session.create(path, self._mine, _EPHEMERAL)
-        except Refused as refusal:
-            if refusal.code != Code.NODEEXISTS or not self._is_mine(path):
-                raise
-
-    def _is_mine(self, path: str) -> bool:
-        try:
-            return self._session.get(path)[0] == self._mine
-        except Refused:  # gone meanwhile
-            return False
-
-    def _unlock(self, number: int) -> None:
-        try:
-            _until_done(lambda: self._session.delete(lock(number)))
-        except Refused as refusal:
-            if refusal.code != Code.NONODE:  # deleted by the attempt that was uncertain
-                raise
-        except SessionExpired:
-            self.expired += 1
-
-    def _move(self, source: int, target: int) -> bool:
-        if self._rng.random() < 0.5:
-            source, target = target, source
-        paths = account(source), account(target)
-        read = [_until_done(partial(self._session.get, path)) for path in paths]
-        (from_balance, from_count), (to_balance, to_count) = (parse(data) for data, _ in read)
+    def _move(self, locks: MultiLock, source: str, target: str) -> None:
+        """Raises LocksLostError."""
+        giver, taker = self._client.get(source), self._client.get(target)
+        (from_balance, from_count), (to_balance, to_count) = parse(giver.data), parse(taker.data)
         amount = self._rng.randint(0, from_balance)
-        changes = [
-            (paths[0], b"%d %d" % (from_balance - amount, from_count + 1), read[0][1]),
-            (paths[1], b"%d %d" % (to_balance + amount, to_count + 1), read[1][1]),
-        ]
-        tried = False
-        try:
-            while True:
-                try:
-                    self._session.set_all(changes)
-                    return True
-                except Refused as refusal:
-                    if refusal.code == Code.BADVERSION and tried:
-                        return True  # the attempt in doubt was carried out
+        is_in_doubt = False
+        while True:
+            try:
+                with locks.guarded() as both:
+                    given = b"%d %d" % (from_balance - amount, from_count + 1)
+                    both.set(source, given, version=giver.stat.version)
+                    taken = b"%d %d" % (to_balance + amount, to_count + 1)
+                    both.set(target, taken, version=taker.stat.version)
+                return
+            except ClientError as error:
+                if error.code == Code.BADVERSION and is_in_doubt:
+                    return  # the attempt that was in doubt had been carried out
+                is_in_doubt = is_in_doubt or error.outcome is Outcome.UNKNOWN
+                if error.code in _LOST:
+                    raise LocksLostError(is_in_doubt) from error
+                if error.outcome is Outcome.REFUSED:
                     raise
-                except Uncertain:
-                    tried = True
-        except SessionExpired:
-            self.in_doubt += tried
-            raise
-
-
-def _make(session: Session, path: str, data: bytes) -> None:
-    try:
-        session.create(path, data)
-    except Refused as refusal:
-        if refusal.code != Code.NODEEXISTS:
-            raise
-
-
-def _until_done(action: Callable[[], T]) -> T:
-    """Again and again while the link breaks."""
-    while True:
-        try:
-            return action()
-        except Uncertain:
-            continue

@@ -14,13 +14,11 @@ from random import Random
 
 import click
 
-from zoo.testing.ports import ADDRESS
+from zoo.client.blocking import Client
 from zoo.tools.bank import OPENING_BALANCE, Teller, audit, open_accounts
 from zoo.tools.ensemble import Stop
 from zoo.tools.local_ensemble import EnsembleProblem, LocalEnsemble, LocalServer
-from zoo.tools.session import Session
 
-_TIMEOUT_MS = 10_000
 _START_SECONDS = 30.0
 _OUTAGE_SECONDS = 30.0
 _WINDOW_SECONDS = 0.5
@@ -52,24 +50,24 @@ class Demo:
         self._servers = servers
         self._accounts = accounts
         self._stop = stop
-        self._rng = Random()
         self._progress = Progress()
-        self._auditor = self._session()
+        self._auditor, *self._clients = (Client(servers.connect_string) for _ in range(clients + 1))
         self._tellers = [
-            Teller(self._session(), accounts, Random(self._rng.random()), self._progress.done)
-            for _ in range(clients)
+            Teller(client, accounts, Random(), self._progress.done) for client in self._clients
         ]
         self._made_before = 0
         self.outages: list[float] = []
         self.wrong: list[str] = []
 
-    def _session(self) -> Session:
-        addresses = [(ADDRESS, s.ports.client) for s in self._servers.servers.values()]
-        return Session(addresses, _TIMEOUT_MS, Random(self._rng.random()))
-
     def run(self, kills: int, pause: float) -> None:
         """Kill the leader so many times (0: until stopped), and give every sum twice a look."""
         leader = self._wait_for_all()
+        with contextlib.ExitStack() as open_clients:
+            for client in (self._auditor, *self._clients):
+                open_clients.enter_context(client)
+            self._serve(leader, kills, pause)
+
+    def _serve(self, leader: LocalServer, kills: int, pause: float) -> None:
         open_accounts(self._auditor, self._accounts)
         self._made_before = self._audit(
             f"server {leader.sid} leads; {self._accounts} accounts are open"
@@ -135,7 +133,6 @@ class Demo:
         made = self._audit("the end") - self._made_before
         if not acknowledged <= made <= acknowledged + in_doubt:
             self.wrong.append(f"{acknowledged} transfers were acknowledged, {made} were made")
-        self._auditor.close()
         times = sorted(outage * 1000 for outage in self.outages)
         if times:
             click.echo(
