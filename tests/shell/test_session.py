@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import click
 import pytest
 
 from tests.client.live import poll, run
@@ -45,18 +44,6 @@ def test_identities_are_proved_on_every_connection(hosts: str) -> None:
 
     run(live())
     assert rig.shell.client is None
-
-
-def test_auth_must_have_two_parts() -> None:
-    with pytest.raises(click.UsageError, match="--auth is scheme:credentials"):
-        Shell(Link(auths=("digest",)), Recorder())
-
-
-def test_tls_is_used_when_something_is_said_of_it(tmp_path: object) -> None:
-    assert Link().ssl() is None
-    for link in (Link(ca=f"{tmp_path}/none.pem"), Link(certificate=f"{tmp_path}/none.pem")):
-        with pytest.raises(Problem, match=r"/none.pem: No such file"):
-            link.ssl()
 
 
 def test_one_shot_watches_are_waited_for(hosts: str) -> None:

@@ -10,6 +10,7 @@ from tests.client.live import poll, run
 from tests.interop.ensemble import lone_member
 from tests.interop.harness import Server, free_port
 from zoo.client.async_client import connect
+from zoo.shell.access import Access
 from zoo.tools import config_live
 from zoo.tools.config_live import NoEnsemble, Wish, connected, parsed, read, show
 
@@ -26,11 +27,11 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_read_and_shown(member: Server) -> None:
     async def main() -> list[str]:
-        async with connected(f"{member.address}/a/chroot", 5, ("digest:kim:x",)) as client:
+        async with connected(Access(f"{member.address}/a/chroot", ("digest:kim:x",)), 5) as client:
             assert (await read(client)).servers.keys() == {1}
         lines: list[str] = []
         for wish in (Wish(clients=True), Wish(json=True), Wish()):
-            await show(member.address, 5, wish, lines.append)
+            await show(Access(member.address), 5, wish, lines.append)
         return lines
 
     lines = run(main())
@@ -43,7 +44,7 @@ def test_every_change_is_shown(member: Server) -> None:
     async def main() -> None:
         lines: list[str] = []
         watching = asyncio.create_task(
-            show(member.address, 5, Wish(watch=True, clients=True), lines.append)
+            show(Access(member.address), 5, Wish(watch=True, clients=True), lines.append)
         )
         await poll(lambda: len(lines) == 1, "the configuration")
         async with connect(member.address) as zk:
@@ -68,9 +69,9 @@ def test_what_is_no_configuration() -> None:
 def test_why_nobody_serves(capsys: pytest.CaptureFixture[str]) -> None:
     port = free_port()
     with pytest.raises(NoEnsemble, match=f"127.0.0.1:{port}: no answer: connection refused"):
-        run(show(f"127.0.0.1:{port}", 0.2, Wish(), print))
+        run(show(Access(f"127.0.0.1:{port}"), 0.2, Wish(), print))
     with pytest.raises(config_live.click.UsageError, match="has no host"):
-        config_live.run(show(":1", 0.2, Wish(), print))
+        config_live.run(show(Access(":1"), 0.2, Wish(), print))
     with pytest.raises(SystemExit, match="1"):
-        config_live.run(show(f"127.0.0.1:{port}", 0.2, Wish(), print))
+        config_live.run(show(Access(f"127.0.0.1:{port}"), 0.2, Wish(), print))
     assert capsys.readouterr().err.startswith("zoo: no server took a session within 0.2 s: 127.0")

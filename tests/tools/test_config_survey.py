@@ -11,6 +11,7 @@ from zoo.client.hosts import Server
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.tools.config_survey import (
     Answer,
+    Known,
     client_address,
     leader_of,
     leading,
@@ -82,7 +83,7 @@ def test_members_are_asked_where_they_are_known_to_be(tmp_path: Path) -> None:
     )
     try:
         server.start()
-        answers = asyncio.run(survey(listed, [nowhere, here]))
+        answers = asyncio.run(survey(listed, Known((nowhere, here))))
     finally:
         server.kill()
     assert [answers[sid].state for sid in (1, 2, 3)] == ["leader", "no answer", "unknown address"]
@@ -92,6 +93,6 @@ def test_members_are_asked_where_they_are_known_to_be(tmp_path: Path) -> None:
 def test_a_lone_server_of_its_host_is_known_by_that() -> None:
     place = Server("127.0.0.1", free_port())
     listed = parse_ensemble_text("server.1=127.0.0.1:1:2\nserver.2=elsewhere.invalid:3:4")
-    answers = asyncio.run(survey(listed, [place]))
+    answers = asyncio.run(survey(listed, Known((place,))))
     assert (answers[1].at, answers[2].state) == (place, "unknown address")
     assert asyncio.run(look(Server("elsewhere.invalid", 1))).state == "no answer"

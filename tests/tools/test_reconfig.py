@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from tests.interop.ensemble import lone_member
 from tests.interop.harness import Server, free_port
+from zoo.shell.access import Access
 from zoo.tools.cli import main
 from zoo.tools.reconfig import Manner, _verdict
 from zoo.tools.reconfig_plan import Finding, Level
@@ -71,7 +72,7 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: bool, why: s
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("click.confirm", confirm)
-    manner = Manner("", (), 1.0, dry_run=False, yes=False, json=False)
+    manner = Manner(Access(), 1.0, dry_run=False, yes=False, json=False)
     assert _verdict([Finding(Level.DANGER, "fire")], manner) == why
     assert asked == ["Do it all the same?"]
     assert _verdict([Finding(Level.NOTE, "smoke")], manner) == ""

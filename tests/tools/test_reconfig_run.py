@@ -16,8 +16,9 @@ from zoo.client.results import Node
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.errors import Code
 from zoo.jute.records import Stat
+from zoo.shell.access import Access
 from zoo.tools.config_live import connected
-from zoo.tools.config_survey import NO_ANSWER, SILENT, Answer
+from zoo.tools.config_survey import NO_ANSWER, SILENT, Answer, Known
 from zoo.tools.reconfig_plan import Plan, Wish, findings, plan
 from zoo.tools.reconfig_run import Lagging, Refused, Run, Unknown, is_there, prepare
 
@@ -37,22 +38,22 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def carry_out(
     client: AsyncClient[bytes], wanted: Plan, told: list[str], timeout: float
 ) -> int:
-    changed, _ = await Run(client, wanted, [], told.append).carry_out(timeout)
+    changed, _ = await Run(client, wanted, Known(), told.append).carry_out(timeout)
     return changed.version
 
 
 def test_a_change_and_a_joiner_that_does_not_come(member: Server) -> None:
     async def main() -> None:
         told: list[str] = []
-        async with connected(member.address, 10) as client:
-            wanted, facts = await prepare(client, Wish(joining=GONE), [])
+        async with connected(Access(member.address), 10) as client:
+            wanted, facts = await prepare(client, Wish(joining=GONE), Known())
             assert [level.value for level, _ in findings(wanted, facts)] == ["danger"]
             with pytest.raises(Lagging, match=r"not in step: server 9 \(no answer"):
                 await carry_out(client, wanted, told, 0.3)
             assert told[-1] == "server 9: no answer: connection refused"
-            wanted, facts = await prepare(client, Wish(leaving="9"), [])
+            wanted, facts = await prepare(client, Wish(leaving="9"), Known())
             assert await carry_out(client, wanted, told, 10) > wanted.old.version
-            wanted, facts = await prepare(client, Wish(leaving="9"), [])
+            wanted, facts = await prepare(client, Wish(leaving="9"), Known())
             assert (wanted.changes_nothing, facts.refusals) == (True, ())
 
     run(main())
@@ -61,8 +62,8 @@ def test_a_change_and_a_joiner_that_does_not_come(member: Server) -> None:
 def test_a_voter_that_does_not_come_is_waited_for_and_refused(member: Server) -> None:
     async def main() -> None:
         told: list[str] = []
-        async with connected(member.address, 10) as client:
-            wanted, _ = await prepare(client, Wish(joining=GONE.replace(":observer", "")), [])
+        async with connected(Access(member.address), 10) as client:
+            wanted, _ = await prepare(client, Wish(joining=GONE.replace(":observer", "")), Known())
             with pytest.raises(Refused, match="NEWCONFIGNOQUORUM: no quorum of the new"):
                 await carry_out(client, wanted, told, 0.5)
         assert told[0] == "waiting: the leader sees no quorum of the new configuration in step"
@@ -75,8 +76,8 @@ def test_what_any_change_would_be_refused_with(tmp_path: Path) -> None:
     server = lone_member(tmp_path)
 
     async def ask() -> tuple[Code, ...]:
-        async with connected(server.address, 10) as client:
-            return (await prepare(client, Wish(joining=GONE), []))[1].refusals
+        async with connected(Access(server.address), 10) as client:
+            return (await prepare(client, Wish(joining=GONE), Known()))[1].refusals
 
     try:
         server.start()
@@ -125,7 +126,7 @@ class Scripted:
 
 def send(client: Scripted, seconds: float = 10.0) -> int:
     async def main() -> int:
-        one = Run(client, PLAN, [], lambda text: None)  # type: ignore[arg-type]
+        one = Run(client, PLAN, Known(), lambda text: None)  # type: ignore[arg-type]
         return (await one._send(asyncio.get_running_loop().time() + seconds)).version
 
     return asyncio.run(main())

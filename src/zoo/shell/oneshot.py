@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import click
 
+from zoo.shell.access import NAMES, access_options
 from zoo.shell.table import HELP, Entry, ShellCommand, as_json
 
-_OPTIONS: tuple[Callable[[], click.Option], ...] = (
-    lambda: click.Option(
-        ["--server", "-server", "hosts"],
-        default="127.0.0.1:2181",
-        show_default=True,
-        envvar="ZOO_SERVER",
-        show_envvar=True,
-        metavar="HOST:PORT,.../CHROOT",
-        help="Whom to connect to.",
-    ),
-    lambda: click.Option(
+_PATIENCE = 1.0
+"""Seconds for a person who pressed Tab."""
+
+
+def connection_options() -> list[click.Parameter]:
+    """Whom to connect to, and how."""
+    timeout = click.Option(
         ["--timeout"],
         type=click.FloatRange(0.05),
         default=10.0,
         show_default=True,
         help="Seconds to connect, and for each operation.",
-    ),
-    lambda: click.Option(
-        ["--auth", "auths"],
-        multiple=True,
-        envvar="ZOO_AUTH",
-        metavar="SCHEME:CREDENTIALS",
-        help="Say digest:name:password; repeatable. Better in the environment: ZOO_AUTH.",
-    ),
-    lambda: click.Option(
+    )
+    read_only = click.Option(
         ["--read-only", "read_only"], is_flag=True, help="Accept a server without a quorum."
-    ),
-    lambda: click.Option(["--tls-ca", "ca"], metavar="FILE", help="Use TLS, and trust this CA."),
-    lambda: click.Option(["--tls-cert", "certificate"], metavar="FILE", help="Our certificate."),
-    lambda: click.Option(["--tls-key", "key"], metavar="FILE", help="Its key."),
-)
-_PATIENCE = 1.0
-"""Seconds for a person who pressed Tab."""
-_LINK = ("hosts", "timeout", "auths", "read_only", "ca", "certificate", "key")
-
-
-def connection_options() -> list[click.Parameter]:
-    """Whom to connect to, and how."""
-    return [make() for make in _OPTIONS]
+    )
+    return [*access_options(), timeout, read_only]
 
 
 def command(entry: Entry) -> click.Command:
@@ -82,7 +61,8 @@ def make_shell(given: dict[str, Any]) -> Any:
     from zoo.shell.output import Output
     from zoo.shell.session import Link, Shell
 
-    link = Link(**{name: given.pop(name) for name in _LINK})
+    wanted = (*NAMES, "timeout", "read_only")
+    link = Link(**{name: given.pop(name) for name in wanted})
     return Shell(link, Output(given.pop("as_json")))
 
 

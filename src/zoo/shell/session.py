@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import ssl as ssl_module
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-
-import click
 
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.streams import WatchStream
 from zoo.client.watches import Event
+from zoo.shell.access import Access
 from zoo.shell.output import Output
 from zoo.shell.problems import Problem
 from zoo.shell.values import RAW, event_json, event_line
 
-DEFAULT_SERVER = "127.0.0.1:2181"
-
 
 @dataclass(frozen=True)
-class Link:
+class Link(Access):
     """How to connect. Times in seconds."""
 
-    hosts: str = DEFAULT_SERVER
     timeout: float = 10.0
     """Of connecting and of each operation."""
     session_timeout: float = 30.0
     read_only: bool = False
-    auths: tuple[str, ...] = ()
-    """`scheme:credentials`, each."""
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-
-    def ssl(self) -> ssl_module.SSLContext | None:
-        """TLS when there is a CA or a certificate. Raises Problem, naming the file."""
-        if self.ca is None and self.certificate is None:
-            return None
-        name = self.ca
-        try:
-            context = ssl_module.create_default_context(cafile=self.ca)
-            if self.certificate is not None:
-                name = self.certificate
-                context.load_cert_chain(self.certificate, self.key)
-        except OSError as error:
-            raise Problem(f"{name}: {error.strerror or error}") from None
-        return context
 
 
 class GivenUp(Exception):
@@ -78,11 +54,7 @@ class Shell:
     _watch_fired: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        for text in self.link.auths:
-            scheme, colon, credentials = text.partition(":")
-            if not colon:
-                raise click.UsageError("--auth is scheme:credentials, say digest:name:password")
-            self._auths.append((scheme, credentials.encode()))
+        self._auths += self.link.credentials()
 
     @property
     def zk(self) -> AsyncClient[bytes]:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import click
 
+from zoo.shell.access import Access, access_options
 from zoo.tools.cli import fail, option_settings, set_option
-from zoo.tools.options import server_option
 
 
 @click.group(invoke_without_command=True)
-@server_option
 @click.option("--watch", is_flag=True, help="Go on, and show every change.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON.")
 @click.option("-c", "--clients", is_flag=True, help="Only the connect string for clients.")
 @click.option("--timeout", type=float, default=15.0, show_default=True, help="Seconds to connect.")
 @click.pass_context
 def config(
-    context: click.Context, hosts: str, watch: bool, as_json: bool, clients: bool, timeout: float
+    context: click.Context,
+    /,
+    watch: bool,
+    as_json: bool,
+    clients: bool,
+    timeout: float,
+    **given: Any,
 ) -> None:
     """Show an ensemble's configuration, or look at a file's.
 
@@ -30,7 +36,10 @@ def config(
     from zoo.tools.config_live import Wish, run, show
 
     with suppress(KeyboardInterrupt):  # the way to end --watch
-        run(show(hosts, timeout, Wish(watch, as_json, clients), click.echo))
+        run(show(Access.taken_from(given), timeout, Wish(watch, as_json, clients), click.echo))
+
+
+config.params += access_options()
 
 
 @config.command()

@@ -12,11 +12,12 @@ import click
 
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import ClientError, OperationTimeoutError
-from zoo.client.hosts import Server, parse
+from zoo.client.hosts import parse
 from zoo.config_ensemble import Ensemble, parse_ensemble_text
 from zoo.config_properties import ConfigError
+from zoo.shell.access import Access
 from zoo.tools.config_show import as_json, connect_string, now, table
-from zoo.tools.config_survey import look, survey
+from zoo.tools.config_survey import Known, look, survey
 
 _SESSION_SECONDS = 10.0
 R = TypeVar("R")
@@ -34,32 +35,41 @@ class NoEnsemble(Exception):
     """The server has no configuration that it could show; says why."""
 
 
+def known(access: Access) -> Known:
+    """Raises ValueError, and click's errors."""
+    return Known(parse(access.hosts).servers, access.ssl())
+
+
 @asynccontextmanager
-async def connected(
-    hosts: str, timeout: float, auths: tuple[str, ...] = ()
-) -> AsyncIterator[AsyncClient[bytes]]:
-    """`auths`: `scheme:credentials` each. Raises ClientError, NoEnsemble, ValueError."""
-    servers = parse(hosts).servers  # a chroot would only be in the way
+async def connected(access: Access, timeout: float) -> AsyncIterator[AsyncClient[bytes]]:
+    """Raises ClientError, NoEnsemble, ValueError, and click's errors for `access`."""
+    servers, ssl = known(access)
+    credentials = access.credentials()
     client = connect(
-        ",".join(map(str, servers)), session_timeout=_SESSION_SECONDS, operation_timeout=timeout
+        ",".join(map(str, servers)),  # a chroot would only be in the way
+        session_timeout=_SESSION_SECONDS,
+        operation_timeout=timeout,
+        ssl=ssl,
     )
     try:
         await client.start(timeout=timeout)
     except OperationTimeoutError as error:
-        raise NoEnsemble(await _why_not(servers, timeout)) from error
+        raise NoEnsemble(await _why_not(known(access), timeout, error)) from error
     try:
-        for auth in auths:
-            scheme, _, credentials = auth.partition(":")
-            await client.add_auth(scheme, credentials)
+        for scheme, proof in credentials:
+            await client.add_auth(scheme, proof)
         yield client
     finally:
         await client.close(timeout=1.0)
 
 
-async def _why_not(servers: tuple[Server, ...], timeout: float) -> str:
-    answers = await asyncio.gather(*map(look, servers))
+async def _why_not(known: Known, timeout: float, error: OperationTimeoutError) -> str:
+    servers = known.servers
+    answers = await asyncio.gather(*(look(server, known.ssl) for server in servers))
     said = "; ".join(f"{server}: {now(answer, None)}" for server, answer in zip(servers, answers))
     hint = "; without a quorum of voters no server serves" if len(servers) > 1 else ""
+    if known.ssl is not None:
+        hint += f" ({error.detail})"  # it may be a certificate
     return f"no server took a session within {timeout:g} s: {said}{hint}"
 
 
@@ -89,12 +99,12 @@ async def read(client: AsyncClient[bytes]) -> Ensemble:
     return parsed((await client.retrying(client.get_config)).data)
 
 
-async def show(hosts: str, timeout: float, wish: Wish, out: Callable[[str], None]) -> None:
+async def show(access: Access, timeout: float, wish: Wish, out: Callable[[str], None]) -> None:
     """The configuration, and with `wish.watch` every later one. Raises ClientError, NoEnsemble."""
     changed = asyncio.Event()
-    known = parse(hosts).servers
+    reach = known(access)
     shown: Ensemble | None = None
-    async with connected(hosts, timeout) as client:
+    async with connected(access, timeout) as client:
         client.add_listener(lambda state: changed.set() if state.is_usable else None)
         while True:
             changed.clear()
@@ -103,7 +113,7 @@ async def show(hosts: str, timeout: float, wish: Wish, out: Callable[[str], None
             if ensemble != shown:
                 if shown is not None and not wish.json:
                     out("")
-                for line in await _lines(ensemble, known, wish):
+                for line in await _lines(ensemble, reach, wish):
                     out(line)
                 shown = ensemble
             if not wish.watch:
@@ -111,7 +121,7 @@ async def show(hosts: str, timeout: float, wish: Wish, out: Callable[[str], None
             await changed.wait()
 
 
-async def _lines(ensemble: Ensemble, known: tuple[Server, ...], wish: Wish) -> list[str]:
+async def _lines(ensemble: Ensemble, known: Known, wish: Wish) -> list[str]:
     if wish.clients:
         if not connect_string(ensemble):
             raise NoEnsemble("no member's address for clients stands in the configuration")

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ssl import SSLContext
+from typing import NamedTuple
 
 from zoo.client.hosts import Server
 from zoo.config_ensemble import Ensemble, QuorumServer
+from zoo.shell.members import ask
 
 NO_ANSWER = "no answer"
 NOT_SERVING = "not serving"
@@ -51,6 +54,13 @@ class Answer:
         return max(0, leader.zxid - self.zxid)
 
 
+class Known(NamedTuple):
+    """What whoever asks was told: where some members serve, and how to speak TLS with them."""
+
+    servers: tuple[Server, ...] = ()
+    ssl: SSLContext | None = None
+
+
 def client_address(server: QuorumServer) -> Server | None:
     """Where a member serves clients; None when only its own zoo.cfg says so."""
     if server.client is None:
@@ -71,24 +81,25 @@ def leading(answers: Mapping[int, Answer]) -> Answer | None:
     return None if sid is None else answers[sid]
 
 
-async def survey(ensemble: Ensemble, known: Iterable[Server] = ()) -> dict[int, Answer]:
-    """Every member's answer by its number. `known` are addresses of some of them."""
+async def survey(ensemble: Ensemble, known: Known) -> dict[int, Answer]:
+    """Every member's answer by its number."""
     places = {sid: client_address(server) for sid, server in ensemble.servers.items()}
     if None in places.values():
         places |= await _places(ensemble, known)
-    answers = await asyncio.gather(*map(look, places.values()))
+    answers = await asyncio.gather(*(look(place, known.ssl) for place in places.values()))
     return dict(zip(places, answers))
 
 
-async def _places(ensemble: Ensemble, known: Iterable[Server]) -> dict[int, Server]:
+async def _places(ensemble: Ensemble, known: Known) -> dict[int, Server]:
     """Addresses of members that do not stand in the configuration: who answers there says who it
     is, or else is the only one on its host.
     """
     found: dict[int, Server] = {}
     lacking = {sid for sid, server in ensemble.servers.items() if server.client is None}
     hosts = [server.addresses[0].host for server in ensemble.servers.values()]
-    for place in known:
-        told = re.search(r"^serverId=(-?\d+)$", await _ask(place, "conf"), re.MULTILINE)
+    for place in known.servers:
+        conf = await _ask(place, "conf", known.ssl)
+        told = re.search(r"^serverId=(-?\d+)$", conf, re.MULTILINE)
         if told:
             sids = {int(told[1])}
         else:
@@ -101,13 +112,13 @@ async def _places(ensemble: Ensemble, known: Iterable[Server]) -> dict[int, Serv
     return found
 
 
-async def look(place: Server | None) -> Answer:
+async def look(place: Server | None, ssl: SSLContext | None = None) -> Answer:
     """What the server there says of itself."""
     if place is None:
         return Answer(UNKNOWN, why="its address for clients stands only in its own zoo.cfg")
     try:
-        text = await _answer(place, "srvr")
-    except (OSError, TimeoutError) as error:
+        text = await ask(place, "srvr", _ANSWER_SECONDS, ssl)
+    except OSError as error:
         return Answer(NO_ANSWER, place, why=_reason(error))
     return replace(parse_srvr(text), at=place)
 
@@ -133,20 +144,9 @@ def _reason(error: BaseException) -> str:
     return "connection refused" if isinstance(error, ConnectionRefusedError) else text
 
 
-async def _ask(place: Server, word: str) -> str:
-    """As `_answer`, "" when there is none."""
+async def _ask(place: Server, word: str, ssl: SSLContext | None) -> str:
+    """The answer to a four-letter word, "" when there is none."""
     try:
-        return await _answer(place, word)
-    except (OSError, TimeoutError):
+        return await ask(place, word, _ANSWER_SECONDS, ssl)
+    except OSError:
         return ""
-
-
-async def _answer(place: Server, word: str) -> str:
-    """Raises OSError, TimeoutError."""
-    async with asyncio.timeout(_ANSWER_SECONDS):
-        reader, writer = await asyncio.open_connection(place.host, place.port)
-        try:
-            writer.write(word.encode())
-            return (await reader.read(-1)).decode(errors="replace")
-        finally:
-            writer.close()

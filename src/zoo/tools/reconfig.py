@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from zoo.tools.options import auth_option, server_option
+from zoo.shell.access import Access, access_options
 
 if TYPE_CHECKING:
     from zoo.tools.reconfig_plan import Facts, Finding, Plan, Wish
@@ -21,8 +21,7 @@ EXIT_UNKNOWN = 5
 class Manner(NamedTuple):
     """How the command goes about it."""
 
-    hosts: str
-    auths: tuple[str, ...]
+    access: Access
     timeout: float
     dry_run: bool
     yes: bool
@@ -39,7 +38,6 @@ Exit codes:
   4  changed, but not all who joined were in step in time
   5  unknown whether it was changed"""
 )
-@server_option
 @click.option("--add", multiple=True, metavar="server.N=...", help="To join, or to be otherwise.")
 @click.option("--remove", multiple=True, metavar="N", help="To leave; several: 3,4.")
 @click.option(
@@ -48,22 +46,20 @@ Exit codes:
 @click.option("--from-version", metavar="HEX", help="Only from this version of the configuration.")
 @click.option("--dry-run", is_flag=True, help="Only show what it would come to.")
 @click.option("--yes", is_flag=True, help="Do not ask before something dangerous.")
-@auth_option
 @click.option(
     "--timeout", type=float, default=60.0, show_default=True, help="Seconds for each stage."
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as a line of JSON.")
 def reconfig(
-    hosts: str,
     add: tuple[str, ...],
     remove: tuple[str, ...],
     members: str | None,
     from_version: str | None,
     dry_run: bool,
     yes: bool,
-    auths: tuple[str, ...],
     timeout: float,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Change the members of a running ensemble.
 
@@ -74,16 +70,16 @@ def reconfig(
     from zoo.tools.config_live import run
 
     wish = _wish(add, remove, members, from_version)
-    for auth in auths:
-        if ":" not in auth:
-            raise click.UsageError("--auth is scheme:credentials, say digest:super:password")
-    manner = Manner(hosts, auths, timeout, dry_run, yes, as_json)
+    manner = Manner(Access.taken_from(given), timeout, dry_run, yes, as_json)
     try:
         code = run(_reconfig(wish, manner))
     except KeyboardInterrupt:
         why = "interrupted; `zoo config` tells what holds now"
         code = _end(manner, EXIT_UNKNOWN, "unknown", why)
     raise SystemExit(code)
+
+
+reconfig.params += access_options()
 
 
 def _wish(
@@ -120,15 +116,14 @@ def _members(text: str) -> str:
 
 
 async def _reconfig(wish: Wish, manner: Manner) -> int:
-    from zoo.client.hosts import parse
-    from zoo.tools.config_live import connected
+    from zoo.tools.config_live import connected, known
     from zoo.tools.reconfig_plan import Impossible, findings
     from zoo.tools.reconfig_run import Lagging, Refused, Run, Unknown, prepare
 
-    known = parse(manner.hosts).servers
-    async with connected(manner.hosts, manner.timeout, manner.auths) as client:
+    reach = known(manner.access)
+    async with connected(manner.access, manner.timeout) as client:
         try:
-            plan, facts = await prepare(client, wish, known)
+            plan, facts = await prepare(client, wish, reach)
         except Impossible as problem:
             return _end(manner, EXIT_NOT_SENT, "impossible", str(problem))
         found = findings(plan, facts)
@@ -142,7 +137,7 @@ async def _reconfig(wish: Wish, manner: Manner) -> int:
             code = EXIT_NOT_SENT if verdict else 0
             return _end(manner, code, "not sent", verdict, details)
         try:
-            changed, answers = await Run(client, plan, known, _tell).carry_out(manner.timeout)
+            changed, answers = await Run(client, plan, reach, _tell).carry_out(manner.timeout)
         except Refused as problem:
             return _end(manner, EXIT_REFUSED, "refused", str(problem), details)
         except Unknown as problem:

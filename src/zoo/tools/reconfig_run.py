@@ -29,6 +29,7 @@ from zoo.tools.config_survey import (
     SILENT,
     UNKNOWN,
     Answer,
+    Known,
     client_address,
     leading,
     survey,
@@ -60,9 +61,7 @@ class Lagging(Exception):
     """The change is made, and not all who joined are in step."""
 
 
-async def prepare(
-    client: AsyncClient[bytes], wish: Wish, known: Iterable[Server]
-) -> tuple[Plan, Facts]:
+async def prepare(client: AsyncClient[bytes], wish: Wish, known: Known) -> tuple[Plan, Facts]:
     """The plan, and all that can be found out about it. Raises ClientError, Impossible."""
     wanted = plan(await read(client), wish)
     both = replace(wanted.old, servers={**wanted.new.servers, **wanted.old.servers})
@@ -108,12 +107,10 @@ async def _loopback(ensemble: Ensemble) -> dict[str, bool | None]:
 class Run:
     """One change under way. `tell` hears of progress, in lines for people."""
 
-    def __init__(
-        self, client: AsyncClient[bytes], plan: Plan, known: Iterable[Server], tell: Tell
-    ) -> None:
+    def __init__(self, client: AsyncClient[bytes], plan: Plan, known: Known, tell: Tell) -> None:
         self._client = client
         self._plan = plan
-        self._known = tuple(known)
+        self._known = known
         self._tell = tell
         self._told: dict[int | None, str] = {}
         """The last line about each server, and (None) about the whole."""
@@ -132,7 +129,9 @@ class Run:
         """Whoever may know the outcome, also when the one we talk to leaves."""
         both = (*self._plan.old.servers.values(), *self._plan.new.servers.values())
         found = (client_address(server) for server in both)
-        return dict.fromkeys((*self._known, *(server for server in found if server is not None)))
+        return dict.fromkeys(
+            (*self._known.servers, *(server for server in found if server is not None))
+        )
 
     async def _wait_for_newcomers(self, deadline: float) -> None:
         """Those that run already are brought up to date before they count."""

@@ -6,8 +6,6 @@ asked after those that were named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import (
     AuthFailedError,
@@ -16,10 +14,11 @@ from zoo.client.errors import (
     Outcome,
     UnimplementedError,
 )
-from zoo.client.hosts import Server
+from zoo.client.hosts import Server, parse
 from zoo.client.results import Transferred
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.config_properties import ConfigError
+from zoo.shell.access import Access
 
 _CONNECT_SECONDS = 3.0
 _ANSWER_SECONDS = 5.0
@@ -29,27 +28,25 @@ class Refused(Exception):
     """Why no leadership was transferred."""
 
 
-async def transfer(
-    servers: Iterable[Server], target: int, auths: Sequence[str], timeout: float
-) -> tuple[Server, Transferred]:
-    """Which server led, and what has come of it. `auths` are "scheme:id" each, `timeout` how many
-    seconds the target has to catch up. Raises Refused.
+async def transfer(access: Access, target: int, timeout: float) -> tuple[Server, Transferred]:
+    """Which server led, and what has come of it. `timeout`: how many seconds the target has to
+    catch up. Raises Refused, ValueError, and click's errors for `access`.
     """
-    todo = dict.fromkeys(servers)
+    todo = dict.fromkeys(parse(access.hosts).servers)
+    ssl, identities = access.ssl(), access.credentials()
     asked: dict[Server, str] = {}
     while todo:
         server = next(iter(todo))
         del todo[server]
-        client = connect(str(server), operation_timeout=timeout + _ANSWER_SECONDS)
+        client = connect(str(server), operation_timeout=timeout + _ANSWER_SECONDS, ssl=ssl)
         try:
             await client.start(timeout=_CONNECT_SECONDS)
         except ClientError as error:
             asked[server] = str(error)
             continue
         try:
-            for auth in auths:
-                scheme, _, credentials = auth.partition(":")
-                await client.add_auth(scheme, credentials)
+            for scheme, proof in identities:
+                await client.add_auth(scheme, proof)
             todo |= {each: None for each in await _listed(client) if each not in asked}
             return server, await client.transfer_leader(target, within=timeout)
         except UnimplementedError:
