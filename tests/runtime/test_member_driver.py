@@ -39,7 +39,7 @@ def serving(ensemble: LocalEnsemble, count: int) -> tuple[LocalServer, list[Loca
 
 
 def client(server: LocalServer) -> Client:
-    return Client(server.ports.client)
+    return Client(server.port)
 
 
 def has(reader: Client, path: str, data: bytes) -> bool:
@@ -47,7 +47,7 @@ def has(reader: Client, path: str, data: bytes) -> bool:
 
 
 def logs(server: LocalServer) -> str:
-    return server.log.read_text()
+    return server.log_file.read_text()
 
 
 def test_what_one_member_is_told_all_know(ensemble: LocalEnsemble) -> None:
@@ -71,7 +71,7 @@ def test_the_death_of_the_leader_is_a_short_outage(ensemble: LocalEnsemble) -> N
     writer = client(new_leader)
     assert writer.get("/a") == b"acknowledged"
     writer.create("/b", b"new epoch")
-    leader.start()
+    leader.launch()
     serving(ensemble, 3)
     again = client(leader)
     assert again.get("/b") == b"new epoch"
@@ -85,7 +85,7 @@ def test_without_a_quorum_nobody_serves(ensemble: LocalEnsemble) -> None:
         server.kill()
     wait_for(lambda: not leader.mode, "the leader steps down")
     assert "not currently serving requests" in leader.ask("mntr")
-    followers[0].start()
+    followers[0].launch()
     new_leader, _ = serving(ensemble, 2)
     assert client(new_leader).get("/a") == b"kept"
 
@@ -114,7 +114,7 @@ def test_a_port_that_is_taken_ends_the_server(tmp_path: Path) -> None:
     ensemble = LocalEnsemble(tmp_path, settings=settings)
     server = ensemble.servers[1]
     with socket.create_server(("127.0.0.1", server.ports.election)):
-        server.start()
+        server.launch()
         assert server.wait(20) == 14
     assert f"cannot listen on 127.0.0.1 port {server.ports.election}" in logs(server)
 
@@ -217,11 +217,11 @@ def test_a_member_without_its_data_does_not_vote_until_it_has_it_back(tmp_path: 
         shutil.rmtree(lost.config.parent / "data" / "version-2")
         ensemble.servers[followers[0].sid].kill()
         wait_for(lambda: not ensemble.leader(), "nobody leads alone")
-        lost.start()
+        lost.launch()
         wait_for(lambda: "takes no part in elections" in logs(lost), "it says why it waits")
         end = time.monotonic() + 1
         while time.monotonic() < end:
             assert not ensemble.leader(), "who lost everything has voted"
-        followers[0].start()
+        followers[0].launch()
         serving(ensemble, 3)
         assert client(lost).get("/a") == b"kept"

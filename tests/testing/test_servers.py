@@ -26,7 +26,7 @@ def test_a_server_survives_its_faults_and_leaves_nothing() -> None:
         server.stop()
         with pytest.raises(ServerProblem, match="does not run"):
             server.pause()
-        folder: Path = server._folder
+        folder: Path = server.folder
         assert folder.exists()
     assert not folder.exists()
 

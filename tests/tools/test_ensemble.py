@@ -46,7 +46,7 @@ def test_a_row_tells_what_became_of_a_server(tmp_path: Path) -> None:
     server = ensemble.servers[1]
     assert look(server).role == "not started"
     try:
-        server.start()
+        server.launch()
         wait_for(lambda: look(server).role == "looking for a leader", "one of two looks")
         server.kill()
         assert look(server).role == "ended with code -9"
@@ -81,4 +81,4 @@ def test_runs_until_it_is_interrupted_and_leaves_nothing(tmp_path: Path) -> None
     assert log.read_text().startswith("connect to 127.0.0.1:")
     for server in LocalEnsemble(tmp_path / "e", 3, 1).servers.values():
         assert server.ask("ruok") == ""
-        assert "stopped at zxid" in server.log.read_text()
+        assert "stopped at zxid" in server.log_file.read_text()

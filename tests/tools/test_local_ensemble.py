@@ -7,7 +7,8 @@ import pytest
 
 from tests.runtime.servers import wait_for
 from zoo.runtime.config_file import load_config
-from zoo.tools.local_ensemble import EnsembleProblem, LocalEnsemble, Ports
+from zoo.testing.ports import Ports
+from zoo.tools.local_ensemble import EnsembleProblem, LocalEnsemble
 
 
 def test_lays_out_a_folder_that_zoo_serve_understands(tmp_path: Path) -> None:

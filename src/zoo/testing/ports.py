@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+from typing import NamedTuple
 
 ADDRESS = "127.0.0.1"
 # Below those that the kernel gives to outgoing connections: one of them would take the port of a
@@ -26,6 +27,20 @@ def free_ports(count: int) -> list[int]:
                 continue
             found.append(port)
     return found
+
+
+class Ports(NamedTuple):
+    """Of one member of an ensemble."""
+
+    client: int
+    quorum: int
+    election: int
+
+
+def free_member_ports(count: int) -> list[Ports]:
+    """For so many members."""
+    numbers = free_ports(3 * count)
+    return [Ports(*numbers[3 * n : 3 * n + 3]) for n in range(count)]
 
 
 def free_port_block(count: int) -> int:

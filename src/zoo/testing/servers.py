@@ -4,23 +4,19 @@ their own that goes with them. None outlives the process that started it.
 
 from __future__ import annotations
 
-import atexit
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
-from zoo.testing.ports import ADDRESS, free_ports
+from zoo.testing.ports import ADDRESS, free_member_ports, free_ports
+from zoo.testing.server_process import ServerProcess
 
 START_SECONDS = 30.0
-_STOP_SECONDS = 15.0
 DEFAULTS = {
     "tickTime": 500,
     "maxSessionTimeout": 60_000,
@@ -34,12 +30,6 @@ DEFAULTS = {
 
 class ServerProblem(Exception):
     """A server did not start or stop; the text ends with its log."""
-
-
-class _Ports(NamedTuple):
-    client: int
-    quorum: int
-    election: int
 
 
 class Startable(ABC):
@@ -62,7 +52,7 @@ class Startable(ABC):
         self.close()
 
 
-class EmbeddedServer(Startable):
+class EmbeddedServer(ServerProcess, Startable):
     """One `zoo serve`: `with EmbeddedServer() as server: zoo.Client(server.hosts)`.
 
     `settings` are lines of zoo.cfg. Faults: `kill` (-9), `pause` and `resume`, then `start` again
@@ -70,62 +60,25 @@ class EmbeddedServer(Startable):
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="zoo-server-"))
-        (self.port,) = free_ports(1)
-        lines = {**DEFAULTS, "clientPort": self.port, **(settings or {})}
-        self._prepare(lines)
+        (port,) = free_ports(1)
+        super().__init__(Path(tempfile.mkdtemp(prefix="zoo-server-")), port)
+        self.write_config({**DEFAULTS, **(settings or {})})
 
     @classmethod
-    def _member(cls, folder: Path, port: int, lines: Mapping[str, object]) -> EmbeddedServer:
+    def _member(
+        cls, folder: Path, port: int, lines: Mapping[str, object], sid: int
+    ) -> EmbeddedServer:
         server = cls.__new__(cls)
-        server._folder, server.port = folder, port
-        server._prepare(lines)
+        ServerProcess.__init__(server, folder, port)
+        server.write_config(lines, sid)
         return server
-
-    def _prepare(self, lines: Mapping[str, object]) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        data = self._folder / "data"
-        data.mkdir(parents=True, exist_ok=True)
-        text = {"dataDir": data, "clientPortAddress": ADDRESS, **lines}
-        config = "".join(f"{key}={value}\n" for key, value in text.items())
-        (self._folder / "zoo.cfg").write_text(config)
 
     def __repr__(self) -> str:
         return f"<EmbeddedServer {self.hosts} {'up' if self.is_running else 'down'}>"
 
     @property
-    def hosts(self) -> str:
-        """The connect string."""
-        return f"{ADDRESS}:{self.port}"
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    @property
     def log(self) -> str:
-        path = self._folder / "log"
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def launch(self) -> None:
-        """Start the process and do not wait for it."""
-        if self.is_running:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "zoo", "serve", str(self._folder / "zoo.cfg")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        atexit.register(self._kill_at_exit, self._process)
-
-    @staticmethod
-    def _kill_at_exit(process: subprocess.Popen[bytes]) -> None:
-        if process.poll() is None:
-            process.kill()
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def start(self) -> Self:
         """Start, and return once clients are served. Raises ServerProblem."""
@@ -141,56 +94,35 @@ class EmbeddedServer(Startable):
 
         poll(is_serving, seconds, lambda: f"{self!r} does not serve\n{self.log[-2000:]}")
 
-    def ask(self, word: str) -> str:
-        """The answer to a four-letter word; "" when there is none."""
-        try:
-            with socket.create_connection((ADDRESS, self.port), 1.0) as link:
-                link.sendall(word.encode())
-                return b"".join(iter(lambda: link.recv(65536), b"")).decode(errors="replace")
-        except OSError:
-            return ""
-
-    @property
-    def mode(self) -> str:
-        """standalone, leader, follower, observer, or "" while it serves nobody."""
-        lines = (line.partition("Mode: ")[2] for line in self.ask("srvr").splitlines())
-        return next(filter(None, lines), "")
-
-    def _signal(self, number: int) -> None:
-        if self._process is None or self._process.poll() is not None:
+    def signal(self, number: int) -> None:
+        """Raises ServerProblem when it does not run."""
+        if not self.is_running:
             raise ServerProblem(f"{self!r} does not run")
-        self._process.send_signal(number)
+        super().signal(number)
 
     def kill(self) -> None:
         """kill -9: nothing is flushed, no session is ended."""
-        if self._process is not None and self.is_running:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        if self.is_running:
+            super().kill()
 
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and says nothing."""
-        self._signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """SIGTERM; the data stays for the next start."""
-        if self._process is not None and self.is_running:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.terminate()
-            try:
-                self._process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise ServerProblem(f"{self!r} ignored SIGTERM\n{self.log[-2000:]}") from None
-        self._process = None
+        if self.is_running:
+            self.terminate()
+            if not self.end():
+                raise ServerProblem(f"{self!r} ignored SIGTERM\n{self.log[-2000:]}")
 
     def close(self) -> None:
         """Kill it and remove its data."""
         self.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class EmbeddedEnsemble(Startable):
@@ -200,8 +132,7 @@ class EmbeddedEnsemble(Startable):
         if size < 1:
             raise ValueError(f"an ensemble has at least one server, not {size}")
         self._folder = Path(tempfile.mkdtemp(prefix="zoo-ensemble-"))
-        numbers = free_ports(3 * size)
-        ports = [_Ports(*numbers[3 * n : 3 * n + 3]) for n in range(size)]
+        ports = free_member_ports(size)
         members = {
             f"server.{n}": f"{ADDRESS}:{each.quorum}:{each.election}:participant"
             for n, each in enumerate(ports, 1)
@@ -209,9 +140,8 @@ class EmbeddedEnsemble(Startable):
         self.servers: list[EmbeddedServer] = []
         for n, each in enumerate(ports, 1):
             folder = self._folder / str(n)
-            lines = {**DEFAULTS, "clientPort": each.client, **(settings or {}), **members}
-            self.servers.append(EmbeddedServer._member(folder, each.client, lines))
-            (folder / "data" / "myid").write_text(f"{n}\n")
+            lines = {**DEFAULTS, **(settings or {}), **members}
+            self.servers.append(EmbeddedServer._member(folder, each.client, lines, n))
 
     def __repr__(self) -> str:
         return f"<EmbeddedEnsemble {self.hosts}>"

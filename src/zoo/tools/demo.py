@@ -97,7 +97,7 @@ class Demo:
         outage = self._progress.longest_silence(killed)
         self.outages.append(outage)
         self._audit(f"kill {number}: leader {leader.sid} is gone; outage {outage * 1000:.0f} ms")
-        leader.start()
+        leader.launch()
 
     def _wait_for_all(self) -> LocalServer:
         """Until all servers are in step, so that a quorum is left when one dies; the leader."""

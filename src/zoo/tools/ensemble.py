@@ -36,7 +36,7 @@ class Row(NamedTuple):
 def look(server: LocalServer) -> Row:
     """One server's row; asks it."""
     process = server.process
-    address = f"127.0.0.1:{server.ports.client}"
+    address = server.hosts
     nothing = ("-", "-", "-", "-")
     if process is None or process.poll() is not None:
         code = "not started" if process is None else f"ended with code {process.returncode}"
