@@ -48,15 +48,17 @@ def expect(fleet: Fleet, number: str, answer: str) -> None:
 
 
 class CuratorFleet:
-    """Recipes.java in a process of its own."""
+    """Recipes.java, or another program that talks like it, in a process of its own."""
 
     layout = CURATOR
 
-    def __init__(self, addresses: str, directory: Path) -> None:
-        source = Path(__file__).with_name("java") / "Recipes.java"
+    def __init__(
+        self, addresses: str, directory: Path, program: str = "Recipes", *arguments: str
+    ) -> None:
+        source = Path(__file__).with_name("java") / f"{program}.java"
         self._errors = (directory / "curator.err").open("wb")
         self._process = subprocess.Popen(
-            harness.java_command(str(source), addresses),
+            harness.java_command(str(source), addresses, *arguments),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -81,6 +83,12 @@ class CuratorFleet:
         number = str(next(self._numbers))
         self._process.stdin.write(f"{number} {command}\n")
         return number
+
+    def ask(self, command: str) -> str:
+        """Its answer."""
+        number = self.begin(command)
+        wait_until(lambda: self.answer(number) is not None, DEADLINE, f"an answer to {command}")
+        return self._answers[number]
 
     def answer(self, number: str) -> str | None:
         return self._answers.get(number)
@@ -175,8 +183,9 @@ def missing(name: str) -> str | None:
         return None
     if reason := harness.missing("java"):
         return reason
-    if not any(harness.JAVA_HOME_DIR.glob("lib/curator-recipes-*.jar")):
-        return f"no curator-recipes in {harness.JAVA_HOME_DIR}/lib (tests.interop.java_peer)"
+    jar = "curator-x-discovery" if name == "discovery" else "curator-recipes"
+    if not any(harness.JAVA_HOME_DIR.glob(f"lib/{jar}-*.jar")):
+        return f"no {jar} in {harness.JAVA_HOME_DIR}/lib (tests.interop.java_peer)"
     return None
 
 

@@ -2,9 +2,10 @@
 
     python -m tests.interop.java_peer [DEST]     fill DEST/lib and DEST/lib-3.8 with jars (once)
 
-The jars come out of the PySpark source distribution on PyPI, which ships them; those of 3.8.0 out
-of Debian's package, which is unpacked, not installed. DEST defaults to where the harness looks for
-them. `harness.Server("java", ...)` and `"java38"` run them; Java 11 or newer.
+The jars come out of the PySpark source distribution on PyPI, which ships them; those of 3.8.0 and
+of Curator's service discovery out of Debian's packages, which are unpacked, not installed.
+DEST defaults to where the harness looks for them. `harness.Server("java", ...)` and `"java38"` run
+them; Java 11 or newer.
 """
 
 from __future__ import annotations
@@ -56,40 +57,51 @@ def fetch(dest: Path) -> None:
     (dest / "log4j2.properties").write_text(LOG4J)
 
 
-def _download(directory: str) -> tuple[Path | None, str]:
+def _download(package: str, directory: str) -> tuple[Path | None, str]:
     """Debian's package into the directory, or what apt-get said."""
-    command = ["apt-get", "-qq", "download", "libzookeeper-java"]
+    command = ["apt-get", "-qq", "download", package]
     got = subprocess.run(command, cwd=directory, capture_output=True)
     return next(Path(directory).glob("*.deb"), None), got.stderr.decode(errors="replace")[-200:]
 
 
-def fetch_old(dest: Path) -> str:
-    """Debian's ZooKeeper 3.8.0 into dest/lib-3.8, unless it is there; why it is not, or ""."""
-    lib = dest / "lib-3.8"
-    if any(lib.glob("zookeeper-3.8*.jar")):
+def _fetch_debian(package: str, jars: tuple[str, ...], lib: Path) -> str:
+    """Some jars of a package into `lib`, unless they are there; why they are not, or ""."""
+    if any(lib.glob(jars[0])):
         return ""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        return "3.8.0 comes as a Debian package, and this is no Debian"
+        return f"{jars[0]} comes in a Debian package, and this is no Debian"
     with tempfile.TemporaryDirectory() as tmp:
-        package, why = _download(tmp)
-        if package is None:
+        file, why = _download(package, tmp)
+        if file is None:
             subprocess.run(["apt-get", "-qq", "update"], capture_output=True)
-            package, why = _download(tmp)
-        if package is None:
-            return f"3.8.0 cannot be fetched: {why}"
-        subprocess.run(["dpkg-deb", "-x", str(package), tmp], check=True)
-        jars = Path(tmp) / "usr/share/java"
-        if not any(jars.glob("zookeeper-3.8*.jar")):
-            return f"{package.name} is another version than 3.8"
+            file, why = _download(package, tmp)
+        if file is None:
+            return f"{package} cannot be fetched: {why}"
+        subprocess.run(["dpkg-deb", "-x", str(file), tmp], check=True)
+        found = Path(tmp) / "usr/share/java"
+        if not any(found.glob(jars[0])):
+            return f"{file.name} has no {jars[0]}"
         lib.mkdir(parents=True, exist_ok=True)
-        for jar in (*jars.glob("zookeeper-3.8*.jar"), *jars.glob("zookeeper-jute-3.8*.jar")):
+        for jar in (jar for pattern in jars for jar in found.glob(pattern)):
             shutil.copyfile(jar, lib / jar.name)
     return ""
+
+
+def fetch_old(dest: Path) -> str:
+    """Debian's ZooKeeper 3.8.0 into dest/lib-3.8; why that is not so, or ""."""
+    jars = ("zookeeper-3.8*.jar", "zookeeper-jute-3.8*.jar")
+    return _fetch_debian("libzookeeper-java", jars, dest / "lib-3.8")
+
+
+def fetch_discovery(dest: Path) -> str:
+    """Curator's service discovery, which PySpark does not ship, into dest/lib."""
+    jars = ("curator-x-discovery-5*.jar",)
+    return _fetch_debian("libcurator-discovery-java", jars, dest / "lib")
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else harness.JAVA_HOME_DIR
     fetch(target)
-    if lacking := fetch_old(target):
+    for lacking in filter(None, (fetch_old(target), fetch_discovery(target))):
         print(lacking)
     print(target)
