@@ -144,4 +144,8 @@ class ZooKeeper:
 
 
 def _bytes(data: Data) -> bytes | None:
-    return data.encode() if isinstance(data, str) else data
+    if data is None or isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        return data.encode()
+    raise TypeError(f"data must be str or bytes, not {type(data).__name__}")

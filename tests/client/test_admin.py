@@ -4,10 +4,11 @@ import pytest
 
 from tests.client.live import break_connection, run
 from zoo.client.async_client import connect
-from zoo.client.errors import AuthFailedError, NoAuthError
+from zoo.client.errors import AuthFailedError, NoAuthError, OperationTimeoutError
 from zoo.client.states import State
 from zoo.jute.constants import CREATOR_ALL_ACL
 from zoo.jute.records import ClientInfo
+from zoo.testing import ThreadServer
 
 
 def test_digest_credentials_outlive_the_connection(hosts: str) -> None:
@@ -32,6 +33,19 @@ def test_refused_credentials_are_the_end(hosts: str) -> None:
             assert zk.state is State.AUTH_FAILED
             with pytest.raises(AuthFailedError):
                 await zk.get("/")
+
+    run(main())
+
+
+def test_credentials_have_a_deadline() -> None:
+    async def main() -> None:
+        with ThreadServer() as server:
+            async with connect(server.hosts) as zk:
+                server.pause()
+                with pytest.raises(OperationTimeoutError, match=r"auth: .*\(after 0.05 s\)"):
+                    await zk.add_auth("digest", "kim:secret", timeout=0.05)
+                server.resume()
+                assert ClientInfo("digest", "kim") in await zk.who_am_i()
 
     run(main())
 

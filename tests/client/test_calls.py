@@ -26,7 +26,7 @@ def test_a_failure_says_whether_it_was_sent() -> None:
     assert isinstance(first, ConnectionLossError)
     assert isinstance(second, ConnectionLossError)
     assert (first.outcome, second.outcome) == (Outcome.NOT_SENT, Outcome.UNKNOWN)
-    assert (first.operation, first.path, first.detail) == ("setData", "/a", "reset")
+    assert (first.operation, first.path, first.detail) == ("set", "/a", "reset")
 
 
 def test_bodies() -> None:

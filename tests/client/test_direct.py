@@ -25,9 +25,9 @@ def test_answers_and_errors(hosts: str) -> None:
         zk.create("/a", b"1")
         assert zk.get("/a").data == b"1"
         assert zk.set("/a", b"2").version == 1
-        with pytest.raises(BadVersionError, match="setData /a"):
+        with pytest.raises(BadVersionError, match="set /a"):
             zk.set("/a", b"", version=9)
-        with pytest.raises(NoNodeError, match="getData /b"):
+        with pytest.raises(NoNodeError, match="get /b"):
             zk.get("/b")
         with pytest.raises(RequestTooLargeError):
             zk.set("/a", bytes(1 << 20))

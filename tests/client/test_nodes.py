@@ -26,12 +26,12 @@ def test_reading_and_writing(hosts: str) -> None:
             assert node == made
             stat = await zk.set("/a", b"2", version=node.version)
             assert stat.version == 1
-            with pytest.raises(BadVersionError, match="setData /a"):
+            with pytest.raises(BadVersionError, match="set /a"):
                 await zk.set("/a", b"3", version=node.version)
             await zk.set("/a", None)
             assert (await zk.get("/a")).data == b""
             assert await zk.exists("/b") is None
-            with pytest.raises(NoNodeError, match="getData /b"):
+            with pytest.raises(NoNodeError, match="get /b"):
                 await zk.get("/b")
             with pytest.raises(InvalidPathError):
                 await zk.get("b")

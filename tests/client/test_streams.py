@@ -53,6 +53,10 @@ def test_an_overflow_is_told_and_the_stream_goes_on() -> None:
         assert "buffer of 3 events overflowed" in gap.gap
         assert last.zxid == 4
         assert stream.dropped == 4
+        for zxid in range(7):
+            stream.notify(CHANGED, b"/a", zxid)
+        assert (await anext(stream)).is_gap
+        assert stream.dropped + stream.waiting == 4 + 7, "the gap itself is no event"
 
     run(main())
 

@@ -39,6 +39,12 @@ def test_all_or_nothing(hosts: str) -> None:
             assert error.code is Code.BADVERSION
             assert error.results == (Code.OK, Code.BADVERSION, Code.RUNTIMEINCONSISTENCY)
             assert await zk.children() == ["a"]
+            t = zk.transaction()
+            t.create("/none/b")
+            with pytest.raises(TransactionFailedError) as failure:
+                await t.commit()
+            assert "transaction: create /none/b: " in str(failure.value)
+            assert "(its parent /none; operation 0 of 1" in str(failure.value)
 
     run(main())
 

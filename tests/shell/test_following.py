@@ -153,7 +153,7 @@ def test_add_and_remove_watches(hosts: str) -> None:
         assert await rig.type("removewatches /w") == 1
 
     out = at(hosts, story).out
-    assert out.errors == ["removeWatches /w: The session has no such watch on this path."]
+    assert out.errors == ["remove_watches /w: The session has no such watch on this path."]
 
 
 def _no_streams(rig: Rig) -> object:

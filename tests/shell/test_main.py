@@ -13,7 +13,7 @@ SCRIPT = b"create /a x\nget /none\nls /\n"
 def test_lines_from_a_pipe(hosts: str) -> None:
     done = zoo(hosts, "shell", stdin=SCRIPT)
     assert (done.returncode, done.stdout) == (0, b"Created /a\n[a]\n")
-    assert done.stderr == b"zoo: getData /none: The znode does not exist.\n"
+    assert done.stderr == b"zoo: get /none: The znode does not exist.\n"
     assert zoo(hosts, "shell", stdin=b"get /none\n").returncode == 1
 
 

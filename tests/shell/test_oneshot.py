@@ -42,7 +42,7 @@ def test_create_set_get(hosts: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["get", "/none"], 1, b"zoo: getData /none: The znode does not exist.\n"),
+        (["get", "/none"], 1, b"zoo: get /none: The znode does not exist.\n"),
         (["get", "none"], 2, b"path does not start with '/'"),
         (["get"], 2, b"Missing argument 'PATH'"),
         (["get", "/a", "--auth", "x"], 2, b"--auth is scheme:credentials"),
@@ -50,6 +50,9 @@ def test_create_set_get(hosts: str) -> None:
         (["get", "/a", "--server", "a:b:c"], 2, b"connect string"),
         (["get", "/a", "--tls-ca", "/none"], 1, b"/none: No such file"),
         (["history"], 2, b"No such command 'history'"),
+        (["lss", "/"], 2, b"No such command 'lss'. Did you mean ls?"),
+        (["create", "/a/b"], 1, b"zoo: create /a/b: The znode does not exist. (its parent /a)\n"),
+        (["create", "-t", "0", "/a"], 2, b"Invalid value for '-t'"),
     ],
 )
 def test_errors_are_one_line_and_a_code(

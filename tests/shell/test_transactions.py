@@ -68,9 +68,7 @@ def test_all_or_none(hosts: str, tmp_path: Path) -> None:
     file.write_text("create /a\nset /none x\n")
     code, text = refused(hosts, f"multi --file {file}")
     assert code == 1
-    assert (
-        "setData /none: The znode does not exist. (operation 1 of 2; nothing was applied)" in text
-    )
+    assert "set /none: The znode does not exist. (operation 1 of 2; nothing was applied)" in text
     assert typed(hosts, "ls /").out.lines == ["[]"]
 
 

@@ -32,7 +32,7 @@ def test_create(hosts: str) -> None:
         ("create /no/parent", 1, "/no/parent: The znode does not exist."),
         ("create -c -s /c", 2, "a container is neither ephemeral nor sequential"),
         ("create -e -t 5 /c", 2, "an ephemeral znode has no ttl"),
-        ("create -t 0 /c", 2, "ttl 0.0 s is not in"),
+        ("create -t 0 /c", 2, "0 is not in the range x>=1"),
         ("create -t x /c", 2, "'x' is not a valid integer"),
         ("create /a//b", 2, "empty component"),
         ("create", 2, "create: Missing argument 'PATH'"),

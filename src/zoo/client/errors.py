@@ -22,8 +22,31 @@ class Outcome(Enum):
     UNKNOWN = "the request was sent and no answer came: a write may have been applied, or not"
 
 
+_METHODS = {
+    "create2": "create",
+    "createContainer": "create",
+    "createTTL": "create",
+    "getData": "get",
+    "setData": "set",
+    "getChildren2": "children",
+    "getACL": "get_acl",
+    "setACL": "set_acl",
+    "getAllChildrenNumber": "count_descendants",
+    "getEphemerals": "ephemerals",
+    "multi": "transaction",
+    "multiRead": "multi_read",
+    "addWatch": "watch",
+    "removeWatches": "remove_watches",
+    "whoAmI": "who_am_i",
+    "transferLeader": "transfer_leader",
+}
+"""What the client calls the wire's operations, where that is not the same."""
+
+
 class ClientError(KeeperError):
-    """A failed operation. `path` is as the caller gave it, or None."""
+    """A failed operation. `operation` is the client's method, `path` as the caller gave it, or
+    None.
+    """
 
     CODE: ClassVar[Code] = Code.APIERROR
 
@@ -37,7 +60,7 @@ class ClientError(KeeperError):
         outcome: Outcome = Outcome.REFUSED,
     ) -> None:
         super().__init__(self.CODE if code is None else code, detail)
-        self.operation = operation
+        self.operation = _METHODS.get(operation, operation)
         self.path = path
         self.outcome = outcome
 
@@ -213,6 +236,14 @@ _BY_CODE: dict[Code, type[ClientError]] = {
 }
 
 
+def _what_is_missing(code: Code, operation: str, path: str | None) -> str:
+    """Which one a create has missed; "" for all else."""
+    if code is not Code.NONODE or path is None or _METHODS.get(operation) != "create":
+        return ""
+    parent = path.rpartition("/")[0]
+    return f"its parent {parent}" if parent else "the chroot; ensure_path('/') creates it"
+
+
 def error_for(
     code: Code,
     operation: str = "",
@@ -222,4 +253,5 @@ def error_for(
 ) -> ClientError:
     """The exception of a code; one without a class of its own is a plain ClientError."""
     cls = _BY_CODE.get(code, ClientError)
+    detail = detail or _what_is_missing(code, operation, path)
     return cls(detail, code=code, operation=operation, path=path, outcome=outcome)

@@ -25,6 +25,7 @@ from zoo.client.errors import (
     ClientClosedError,
     ClientError,
     OperationTimeoutError,
+    Outcome,
     RequestTooLargeError,
 )
 from zoo.client.following import follow_config
@@ -337,15 +338,23 @@ class Session:
         return await self._loop.run_in_executor(None, work)
 
     async def add_auth(self, scheme: str, auth: bytes, timeout: float | None) -> None:
-        """Credentials, now and on every later connection. Raises AuthFailedError."""
+        """Credentials, now and on every later connection.
+
+        Raises AuthFailedError, OperationTimeoutError.
+        """
         if self._task is None:
             raise ClientClosedError(operation="auth")
         future: asyncio.Future[Reply] = self._loop.create_future()
         call = self._call(Op.auth, None, None, None, future)
         self.core.add_auth(scheme, auth, call)
         self.flush()
-        async with asyncio.timeout(self.options.operation_timeout if timeout is None else timeout):
-            await future
+        seconds = self.options.operation_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            late = f"after {seconds:g} s"
+            raise OperationTimeoutError(late, operation="auth", outcome=Outcome.UNKNOWN) from None
 
 
 class Link(asyncio.Protocol):

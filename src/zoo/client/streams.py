@@ -140,7 +140,7 @@ class WatchStream:
 
     def notify(self, kind: EventType, path: bytes, zxid: int) -> None:
         if len(self._events) >= self._limit:
-            self.dropped += len(self._events) + 1
+            self.dropped += sum(not event.is_gap for event in self._events) + 1
             self._events.clear()
             self._gap(f"the buffer of {self._limit} events overflowed")
         else:

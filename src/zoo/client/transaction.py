@@ -92,11 +92,14 @@ class TransactionParts(Generic[T]):
             if code not in (Code.OK, Code.RUNTIMEINCONSISTENCY)
         )
         failed = next(at_fault, 0)
+        code, op, path = codes[failed], self._items[failed][0], self._paths[failed][0]
+        cause = error_for(code, op.name, path)
+        missing = f"{cause.detail}; " if cause.detail else ""
         return TransactionFailedError(
-            f"operation {failed} of {len(codes)}; nothing was applied",
-            code=codes[failed],
-            operation=f"transaction: {self._items[failed][0].name}",
-            path=self._paths[failed][0],
+            f"{missing}operation {failed} of {len(codes)}; nothing was applied",
+            code=code,
+            operation=f"transaction: {cause.operation}",
+            path=path,
             failed=failed,
             results=codes,
         )

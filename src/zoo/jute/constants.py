@@ -62,6 +62,9 @@ class EventType(IntEnum):
     CHILD_WATCH_REMOVED = 6
     PERSISTENT_WATCH_REMOVED = 7
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class KeeperState(IntEnum):
     """The `state` of a WatcherEvent; CLOSED and below zero never travel."""

@@ -138,7 +138,7 @@ _WRITING = (
             flag("-s", "sequence", "Sequential: ten digits are appended."),
             flag("-e", "ephemeral", "Ephemeral: it goes with its session."),
             flag("-c", "container", "A container: deleted after its last child was."),
-            value("-t", "ttl", "Time to live in ms, while it has no children.", int),
+            value("-t", "ttl", "Time to live in ms, while it has no children.", click.IntRange(1)),
             flag("-p --parents", "parents", "Create missing parents, too."),
             _file,
             path(),

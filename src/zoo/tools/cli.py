@@ -64,6 +64,20 @@ class _Lazy(click.Group):
             return command
         return super().get_command(context, name) or self._one_shot(name)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.list_commands(context), 1)
+            if not near:
+                raise
+            hint = f"{error.format_message()} Did you mean {near[0]}?"
+            raise click.UsageError(hint, error.ctx) from None
+
     @staticmethod
     def _one_shot(name: str) -> click.Command | None:
         from zoo.shell import commands, oneshot
