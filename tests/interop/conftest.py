@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.client.live import forget_chroot, make_chroot
 from tests.interop import harness
+from tests.interop.ensemble import Ensemble
 from tests.interop.harness import Server
+
+SERVICES = [("java",), ("java",) * 3, ("zoo",) * 3, ("zoo",)]
+_numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -54,6 +60,30 @@ def kind(request: pytest.FixtureRequest) -> str:
     """Both servers in turn, so that an expectation is checked against the real thing too."""
     _skip_if_missing(request.param)
     return str(request.param)
+
+
+@pytest.fixture(scope="session", params=SERVICES, ids=lambda kinds: f"{kinds[0]}-{len(kinds)}")
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Addresses of one server, then of three as an ensemble, of either kind."""
+    _skip_if_missing(request.param[0])
+    directory = tmp_path_factory.mktemp("service")
+    if len(request.param) == 1:
+        with harness.running(request.param[0], directory) as server:
+            yield server.address
+    else:
+        with Ensemble.running(directory, request.param) as ensemble:
+            yield ensemble.addresses()
+
+
+@pytest.fixture
+def address(service: str) -> Iterator[str]:
+    """A connect string whose chroot is empty and belongs to this test."""
+    chroot = f"/t{next(_numbers)}"
+    make_chroot(service, chroot)
+    yield service + chroot
+    forget_chroot(service, chroot)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""Our client and recipes against both servers, so that the real thing judges them."""
+"""Our client and recipes against one and three servers of both kinds, so that the real thing
+judges them.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ from zoo.testing import expire_session
 pytestmark = pytest.mark.interop
 
 
-def test_every_operation(server: Server) -> None:
+def test_every_operation(address: str) -> None:
     async def main() -> None:
-        async with connect(server.address) as zk:
+        async with connect(address) as zk:
             await zk.create("/a", b"1")
             await zk.create("/c", container=True)
             await zk.create("/t", ttl=60)
@@ -58,9 +60,9 @@ def test_every_operation(server: Server) -> None:
     run(main())
 
 
-def test_watches_over_broken_connections(server: Server) -> None:
+def test_watches_over_broken_connections(address: str) -> None:
     async def main() -> None:
-        async with connect(server.address) as zk, connect(server.address) as other:
+        async with connect(address) as zk, connect(address) as other:
             seen: list[Event] = []
             await zk.exists("/a", watch=seen.append)
             async with await zk.watch("/", recursive=True) as events:
@@ -73,9 +75,9 @@ def test_watches_over_broken_connections(server: Server) -> None:
     run(main())
 
 
-def test_a_lost_session_and_refused_credentials(server: Server) -> None:
+def test_a_lost_session_and_refused_credentials(address: str) -> None:
     async def main() -> None:
-        async with connect(server.address) as zk:
+        async with connect(address) as zk:
             states: list[State] = []
             zk.add_listener(states.append)
             await expire_session(zk)
@@ -87,9 +89,9 @@ def test_a_lost_session_and_refused_credentials(server: Server) -> None:
     run(main())
 
 
-def test_recipes(server: Server) -> None:
+def test_recipes(address: str) -> None:
     async def main() -> None:
-        async with connect(server.address) as zk, connect(server.address) as other:
+        async with connect(address) as zk, connect(address) as other:
             counters = [Counter(client, "/c") for client in (zk, other)]
             await asyncio.gather(*(counters[n % 2].add() for n in range(10)))
             assert await counters[0].get() == 10

@@ -1,11 +1,10 @@
-"""Registry, partitioner and two-phase commit against both servers, so that the real one judges."""
+"""Registry, partitioner and two-phase commit against one and three servers of both kinds."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.client.live import poll, poll_until, run
-from tests.interop.harness import Server
 from tests.recipes.two_phase_parts import PATH, Disk, Process
 from zoo.client.async_client import connect
 from zoo.recipes import Coordinator, Instance, Partition, Partitioner, ServiceRegistry
@@ -14,13 +13,13 @@ from zoo.testing import expire_session
 pytestmark = pytest.mark.interop
 
 
-def test_two_phase_commit(server: Server) -> None:
+def test_two_phase_commit(address: str) -> None:
     async def main() -> None:
         a, b = Disk(), Disk()
         async with (
-            connect(server.address) as zk,
-            Process(server.address, "a", a),
-            Process(server.address, "b", b),
+            connect(address) as zk,
+            Process(address, "a", a),
+            Process(address, "b", b),
         ):
             teller = Coordinator(zk, PATH, "teller")
             first = await teller.execute({"a": b"1", "b": b"2"}, txid="first")
@@ -40,7 +39,7 @@ def test_two_phase_commit(server: Server) -> None:
     run(main())
 
 
-def test_a_service_and_partitions_through_a_lost_session(server: Server) -> None:
+def test_a_service_and_partitions_through_a_lost_session(address: str) -> None:
     async def main() -> None:
         owners: dict[str, str] = {}
 
@@ -50,7 +49,7 @@ def test_a_service_and_partitions_through_a_lost_session(server: Server) -> None
 
             return Partitioner(zk, "/p", name, 6, work)  # type: ignore[arg-type]
 
-        async with connect(server.address) as zk, connect(server.address) as other:
+        async with connect(address) as zk, connect(address) as other:
             registry = ServiceRegistry(zk)
             async with (
                 registry.find("s") as found,

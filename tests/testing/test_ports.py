@@ -14,6 +14,12 @@ def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
             assert listener.getsockname()[1] == port
 
 
+def test_a_port_is_given_once() -> None:
+    before = free_ports(20)
+    with socket.create_server((ADDRESS, before[0])):
+        assert not set(before) & set(free_ports(500))
+
+
 def test_a_block_is_free_from_end_to_end() -> None:
     first = free_port_block(5)
     for port in range(first, first + 5):

@@ -11,20 +11,27 @@ ADDRESS = "127.0.0.1"
 # Below those that the kernel gives to outgoing connections: one of them would take the port of a
 # server that was killed, and the server could not come back.
 _LOWEST, _HIGHEST = 10_240, 32_000
+_given: dict[int, None] = {}
+"""Those of this process's servers, which may not listen yet."""
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on."""
+    """So many ports that nobody listens on, none of them given before."""
+    if len(_given) > (_HIGHEST - _LOWEST) // 2:
+        _given.clear()
     rng = random.SystemRandom()
     found: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(found) < count:
             port = rng.randrange(_LOWEST, _HIGHEST)
+            if port in _given:
+                continue
             listener = stack.enter_context(socket.socket())
             try:
                 listener.bind((ADDRESS, port))
             except OSError:
                 continue
+            _given[port] = None
             found.append(port)
     return found
 
