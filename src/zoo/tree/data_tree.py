@@ -8,10 +8,8 @@ sockets or the log.
 The tree changes in `commit` alone, edit by edit, in zxid order. A watch fires while its edit is
 committed, so its event is on the way before the reply that shows the change.
 
-A snapshot is of one zxid exactly, without stopping: `begin_snapshot` notes the paths that exist,
-and from then on a commit saves the record it is about to replace, once per path. Whoever writes the
-snapshot takes the saved record where there is one. This costs the stall of one list of paths, and
-no second tree.
+A snapshot is of one zxid exactly, without stopping and without a second tree: from
+`begin_snapshot` on a commit saves what it is about to replace (see reading.py).
 """
 
 from __future__ import annotations
@@ -25,6 +23,7 @@ from zoo.tree import quota
 from zoo.tree.acl import OPEN as OPEN_ID
 from zoo.tree.acl import OPEN_ACL, Acl, AclTable
 from zoo.tree.outstanding import CREATE, DELETE, PARENT, SET, SET_ACL, Edit
+from zoo.tree.reading import Node, Reading
 from zoo.tree.record import (
     EMPTY_BLOB,
     LENGTH,
@@ -77,7 +76,7 @@ class DataTree:
         self.digest = 0
         self.last_zxid = 0
         self.data_size = 0  # bytes of all paths and data, as ZooKeeper approximates it
-        self._saved: dict[bytes, tuple[bytes, int]] | None = None
+        self._reading: Reading | None = None
         self._restored = 0
         self._plant()
 
@@ -156,8 +155,8 @@ class DataTree:
 
     def _set(self, zxid: int, path: bytes, record: bytes) -> None:
         old = self.nodes[path]
-        if self._saved is not None:
-            self._save(path, old)
+        if self._reading is not None:
+            self._reading.save(path, old)
         self.nodes[path] = record
         grown = len(record) - len(old)
         if grown:
@@ -193,8 +192,8 @@ class DataTree:
         self, zxid: int, path: bytes, record: bytes, parent: bytes, parent_record: bytes, acl: Acl
     ) -> None:
         nodes = self.nodes
-        if self._saved is not None:
-            self._save(parent, nodes[parent])
+        if self._reading is not None:
+            self._reading.save(parent, nodes[parent])
         nodes[parent] = parent_record
         nodes[path] = record
         kids = self.children.get(parent)
@@ -216,9 +215,9 @@ class DataTree:
     def _delete(self, zxid: int, edit: Edit) -> None:
         _, path, _, parent, parent_record = edit
         record = self.nodes.pop(path)
-        if self._saved is not None:
-            self._save(path, record)
-            self._save(parent, self.nodes[parent])
+        if self._reading is not None:
+            self._reading.remove(path, record, parent)
+            self._reading.save(parent, self.nodes[parent])
         self.nodes[parent] = self._fresh(parent, parent_record)
         kids = self.children[parent]
         del kids[path]
@@ -247,8 +246,8 @@ class DataTree:
 
     def _set_acl(self, zxid: int, edit: Edit) -> None:
         _, path, record, acl = edit
-        if self._saved is not None:
-            self._save(path, self.nodes[path])
+        if self._reading is not None:
+            self._reading.save(path, self.nodes[path])
         if path in self.acls:
             self.acl_table.release(self.acls.pop(path))
             if path not in self.containers and path not in self.ttls:
@@ -259,8 +258,8 @@ class DataTree:
 
     def _touch_parent(self, zxid: int, edit: Edit) -> None:
         _, path, record = edit
-        if self._saved is not None:
-            self._save(path, self.nodes[path])
+        if self._reading is not None:
+            self._reading.save(path, self.nodes[path])
         self.nodes[path] = self._fresh(path, record)
 
     def _fresh(self, path: bytes, record: bytes) -> bytes:
@@ -339,8 +338,8 @@ class DataTree:
 
     def _write_stats(self, stats: bytes, data: bytes) -> None:
         old = self.nodes[stats]
-        if self._saved is not None:
-            self._save(stats, old)
+        if self._reading is not None:
+            self._reading.save(stats, old)
         new = with_blob(old, LENGTH.pack(len(data)) + data)
         self.nodes[stats] = new
         self.data_size += len(new) - len(old)
@@ -348,8 +347,8 @@ class DataTree:
     def configure(self, text: bytes, version: int, time: int) -> None:
         """Show an ensemble's configuration, as ZooKeeper does at its start: by no transaction."""
         old = self.nodes[CONFIG_NODE]
-        if self._saved is not None:
-            self._save(CONFIG_NODE, old)
+        if self._reading is not None:
+            self._reading.save(CONFIG_NODE, old)
         record = with_data(old, LENGTH.pack(len(text)) + text, -1, version, time)
         self.nodes[CONFIG_NODE] = record
         self.data_size += len(record) - len(old)
@@ -359,36 +358,23 @@ class DataTree:
     @property
     def is_being_read(self) -> bool:
         """A snapshot is being taken: another one must wait."""
-        return self._saved is not None
+        return self._reading is not None
 
-    def _save(self, path: bytes, record: bytes) -> None:
-        saved = self._saved
-        if saved is not None and path not in saved:
-            saved[path] = (record, self.acls.get(path, OPEN_ID))
-
-    def begin_snapshot(self) -> Iterator[tuple[bytes, bytes, int]]:
+    def begin_snapshot(self) -> Iterator[Node]:
         """(path, record, ACL id) of every node as of now, parents first, read while commits go on.
 
         One at a time; exhaust or close the iterator to stop the saving of replaced records.
         """
-        assert self._saved is None, "a snapshot is being taken already"
-        nodes = self._snapshot(list(self.nodes))
+        assert self._reading is None, "a snapshot is being taken already"
+        self._reading = Reading(
+            self.nodes, self.children, self.acls, self.last_zxid, self._snapshot_ended
+        )
+        nodes = self._reading.walk()
         next(nodes)  # into its try block: closing a generator that has not begun runs no finally
         return nodes
 
-    def _snapshot(self, paths: list[bytes]) -> Iterator[tuple[bytes, bytes, int]]:
-        nodes, acls = self.nodes, self.acls
-        saved = self._saved = {}
-        try:
-            yield b"", b"", OPEN_ID
-            for path in paths:
-                if path in saved:
-                    record, acl_id = saved[path]
-                    yield path, record, acl_id
-                else:
-                    yield path, nodes[path], acls.get(path, OPEN_ID)
-        finally:
-            self._saved = None
+    def _snapshot_ended(self) -> None:
+        self._reading = None
 
     def restore(
         self,
