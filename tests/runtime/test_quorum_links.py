@@ -309,7 +309,7 @@ def test_a_stream_is_made_as_there_is_room(rigs: list[Rig]) -> None:
 def test_a_stream_leaves_the_turn_to_others(
     rigs: list[Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quorum_links, "_SEND_PER_TURN", 40_000)
+    monkeypatch.setattr(quorum_links, "STREAM_STEP", 40_000)
     leader, sock, learner = led(rigs)
     made = 0
 

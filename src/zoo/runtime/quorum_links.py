@@ -22,13 +22,14 @@ from typing import NamedTuple, Protocol
 from zoo.runtime.dial import Dial
 from zoo.runtime.hub import IN, OUT, Hub, Timer
 from zoo.runtime.port_listener import PortListener
+from zoo.zab.learner_stream import STREAM_STEP
 from zoo.zab.link import PeerLink
 from zoo.zab.vote import ServerState
 
 log = logging.getLogger("zoo.quorum")
 
 _RECEIVE_SIZE = 1 << 18
-_SEND_PER_TURN = 1 << 18  # a snapshot must not keep everybody else waiting
+_SEND_PER_TURN = 1 << 18
 _HOLD_SECONDS = 2.0
 _MAX_HELD = 64
 _LAST_WORDS_SECONDS = 2.0
@@ -298,7 +299,8 @@ class _LinkSocket:
         """Send, up to a bound; then settle what to wait for, or close."""
         if self._gone:
             return
-        link, budget = self._link, _SEND_PER_TURN
+        link = self._link
+        budget = _SEND_PER_TURN if link.on_drained is None else STREAM_STEP
         if link.closing and not link.out_size:
             self._unsent = memoryview(b"")  # aborted: nothing more is to be sent
         while budget > 0:

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 
 from zoo.zab.link import PeerLink
 
-STREAM_STEP = 256 << 10
-"""Bytes of a stream that are put on the link at a time."""
+STREAM_STEP = 64 << 10
+"""Bytes of a stream that are made and sent in one turn, while all clients wait. Of a snapshot they
+take about 1.3 ms, and a write needs several turns.
+"""
 
 
 class LearnerStream:
