@@ -18,17 +18,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import shutil
 import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from bench.fill import GET_DATA, SET_DATA, Client, fill, get_body, node, set_body
+from bench.fill import SET_DATA, Client, fill, node, set_body
 from bench.servers import KINDS, OURS, Server, median, require, table
+from bench.waits import Prober, longest_ms
 
 SNAP_COUNT = 10_000
 WRITE_BATCH = 50
@@ -36,27 +35,6 @@ WRITE_PAUSE_S = 0.02
 QUIET_S = 0.5  # a file that has not grown for so long is complete
 CALM_S = 2.0  # measured before the snapshot, for comparison
 PATIENCE_S = 180.0
-
-
-class Wait(NamedTuple):
-    """One getData: when it was sent (monotonic clock) and how long its reply took, in seconds."""
-
-    sent: float
-    took: float
-
-
-def probe(port: int, znodes: int, pipe: Connection) -> None:
-    """In a process of its own: one getData at a time until told to stop, then all waits."""
-    client = Client(port)
-    waits: list[Wait] = []
-    pipe.send("ready")
-    number = 0
-    while not pipe.poll():
-        number = (number + 7919) % znodes
-        sent = time.monotonic()
-        client.errors(GET_DATA, [get_body(node(number))])
-        waits.append(Wait(sent, time.monotonic() - sent))
-    pipe.send(waits)
 
 
 class Snapshots:
@@ -109,31 +87,20 @@ def write_until(port: int, znodes: int, is_over: Callable[[], bool]) -> None:
 
 def snapshot_waits(server: Server, znodes: int) -> dict[str, float]:
     """Longest wait in ms with and without a snapshot under way, and the snapshot's seconds."""
-    mine, theirs = multiprocessing.Pipe()
-    reader = multiprocessing.Process(target=probe, args=(server.port, znodes, theirs), daemon=True)
-    reader.start()
-    mine.recv()
+    reader = Prober(server.port, znodes)
     began = time.monotonic()
     while Snapshots.unfinished(server.data):  # a restart with much to replay begins one at once
         assert time.monotonic() - began < PATIENCE_S, "a snapshot does not end"
         time.sleep(0.1)
     snapshots = Snapshots(server.data)
     write_until(server.port, znodes, snapshots.look)
-    mine.send("stop")
-    waits: list[Wait] = mine.recv()
-    reader.join()
+    waits = reader.stop()
     if not snapshots.began:
         sys.exit(f"bench: {server.kind} took no snapshot within {PATIENCE_S:g} s")
     calm_from = max(began, snapshots.began - CALM_S)
-
-    def longest(since: float, until: float) -> float:
-        # A wait counts if any part of it lies within.
-        overlapping = [w.took for w in waits if w.sent < until and w.sent + w.took > since]
-        return round(max(overlapping, default=0.0) * 1000, 1)
-
     return {
-        "wait_snapshot_ms": longest(snapshots.began - 0.1, snapshots.ended),
-        "wait_before_ms": longest(calm_from, snapshots.began - 0.1),
+        "wait_snapshot_ms": longest_ms(waits, snapshots.began - 0.1, snapshots.ended),
+        "wait_before_ms": longest_ms(waits, calm_from, snapshots.began - 0.1),
         "snapshot_s": round(snapshots.ended - snapshots.began, 2),
     }
 

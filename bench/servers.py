@@ -54,20 +54,26 @@ def build(name: str) -> str:
     return str(program)
 
 
+def opens_session(port: int) -> bool:
+    """Can a session be opened on the port now?"""
+    with contextlib.suppress(OSError, LinkClosed, Silence):
+        link = Link(("127.0.0.1", port))
+        try:
+            link.send(framed(connect_request()))
+            return parse_handshake(link.receive()).timeout_ms > 0
+        finally:
+            link.close()
+    return False
+
+
 def session_up(port: int, process: subprocess.Popen[bytes], deadline_s: float = 300.0) -> None:
     """Wait until a session can be opened on the port."""
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
         if process.poll() is not None:
             sys.exit(f"bench: the server ended with status {process.returncode}")
-        with contextlib.suppress(OSError, LinkClosed, Silence):
-            link = Link(("127.0.0.1", port))
-            try:
-                link.send(framed(connect_request()))
-                if parse_handshake(link.receive()).timeout_ms > 0:
-                    return
-            finally:
-                link.close()
+        if opens_session(port):
+            return
         time.sleep(0.01)
     sys.exit(f"bench: no session on port {port} within {deadline_s:g} s")
 
