@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import zoo
 from tests.interop import session as s
 from tests.interop.ensemble import Ensemble
 from tests.interop.harness import free_port, wait_until
@@ -26,9 +29,11 @@ MIXES = (
 )
 
 
-def observer_master_of(ensemble: Ensemble) -> str:
-    """The server that feeds the observer, as that says it."""
-    return ensemble[3].mntr().get("zk_observer_master_id", "")
+def observer_master_of(ensemble: Ensemble, observer: int = 3) -> str:
+    """The server that feeds the observer, as that says it; "" while nobody does."""
+    with contextlib.suppress(OSError):
+        return ensemble[observer].mntr().get("zk_observer_master_id", "")
+    return ""
 
 
 def write(port: int, root: bytes, count: int) -> Session:
@@ -95,3 +100,44 @@ def gone(ensemble: Ensemble, path: bytes) -> bool:
     found = path in dump(session)
     session.close()
     return not found
+
+
+@pytest.mark.slow
+def test_a_follower_that_stops_voting_feeds_no_more(tmp_path: Path) -> None:
+    port, more = free_port(), {"reconfigEnabled": "true", "skipACL": "yes"}
+    with Ensemble.running(
+        tmp_path, ["zoo"] * 4, observers=1, own_addresses=True, observerMasterPort=port, **more
+    ) as ensemble:
+        leader = ensemble.leader()
+        followers = [sid for sid in (1, 2, 3) if sid != leader]
+        fed_by = int(wait_until(lambda: observer_master_of(ensemble, 4), 30, "it is fed"))
+        assert fed_by in followers
+        assert listens(fed_by, port)
+        (other,) = (sid for sid in followers if sid != fed_by)
+        line = f"{ensemble[fed_by].settings[f'server.{fed_by}']};{ensemble[fed_by].address}"
+        with zoo.Client(ensemble[leader].address) as client:
+            client.create("/a", b"1")
+            client.reconfig(joining=f"server.{fed_by}={line}".replace("participant", "observer"))
+            wait_until(lambda: not listens(fed_by, port), 30, "its port is closed")
+            wait_until(lambda: observer_master_of(ensemble, 4) == str(other), 30, "the other feeds")
+            client.set("/a", b"2")
+            assert read_at(ensemble, 4) == b"2"
+            wait_until(lambda: ensemble.mode(fed_by) == "observer", 30, "it observes")
+            client.reconfig(joining=f"server.{fed_by}={line}")
+            wait_until(lambda: listens(fed_by, port), 30, "its port is open again")
+            ensemble[other].kill()
+            wait_until(lambda: observer_master_of(ensemble, 4) == str(fed_by), 30, "it feeds again")
+            client.set("/a", b"3")
+            assert read_at(ensemble, 4) == b"3"
+
+
+def listens(sid: int, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((f"127.0.0.{sid}", port), 1):
+        return True
+    return False
+
+
+def read_at(ensemble: Ensemble, sid: int) -> bytes | None:
+    with zoo.Client(ensemble[sid].address) as client:
+        client.sync("/a")
+        return client.get("/a").data

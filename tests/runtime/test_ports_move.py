@@ -15,7 +15,7 @@ from zoo.client.states import State
 from zoo.config_ensemble import QuorumServer, parse_ensemble_text
 from zoo.testing.servers import ADDRESS, EmbeddedEnsemble, free_ports
 
-SETTINGS = {"reconfigEnabled": "true", "skipACL": "yes"}
+SETTINGS = {"reconfigEnabled": "true", "skipACL": "yes", "4lw.commands.whitelist": "conf"}
 DEADLINE = 30.0
 
 
@@ -36,6 +36,12 @@ def listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), 1):
         return True
     return False
+
+
+def told(port: int, word: str) -> str:
+    with socket.create_connection((ADDRESS, port), 10) as sock:
+        sock.sendall(word.encode())
+        return b"".join(iter(lambda: sock.recv(1 << 16), b"")).decode()
 
 
 def members(client: zoo.Client[bytes]) -> dict[int, QuorumServer]:
@@ -75,6 +81,7 @@ def test_the_port_for_clients_moves_and_connections_stay(
         change(client, line(sid, old.quorum_port, old.election_port, new))
         wait_until(lambda: listens(new), "the new port is open")
         wait_until(lambda: not listens(server.port), "the old one is closed")
+        assert f"clientPort={new}\n" in told(new, "conf")
         client.set("/a", b"2")
         with zoo.Client(f"{ADDRESS}:{new}") as other:
             other.sync("/a")
@@ -95,6 +102,7 @@ def test_ports_between_members_move(ensemble: EmbeddedEnsemble) -> None:
         wait_until(lambda: not listens(old.quorum_port), "the old ones are closed")
         wait_until(lambda: not listens(old.election_port), "the old ones are closed")
         wait_until(lambda: follower.mode == "follower", "it follows")
+        assert f"electionPort={election}\nquorumPort={quorum}\n" in told(follower.port, "conf")
         client.create("/a", b"1")
         with zoo.Client(follower.hosts) as other:
             other.sync("/a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from zoo.server.core import ServerCore
@@ -56,7 +57,8 @@ class CoreView:
         return self._core.wall_ms - self._core.now_ms
 
     def conf(self) -> ServerConf:
-        return self._host.conf
+        conf, port = self._host.conf, self._core.client_port
+        return conf if port is None else replace(conf, client_port=port)
 
     def ensemble(self, now_ms: int) -> EnsembleFacts | None:
         facts = self._core.ensemble

@@ -232,7 +232,7 @@ class Member:
     def facts(self, now_ms: int) -> EnsembleFacts:
         """What four-letter words and metrics tell of the ensemble."""
         peer, config, leader = self.peer, self.core.config, self._leader
-        me = config.ensemble.servers.get(self.my_id)
+        me = peer.configurations.committed.ensemble.servers.get(self.my_id)
         addresses = () if me is None else me.addresses
         conf = (
             ("initLimit", config.init_limit),
