@@ -274,3 +274,50 @@ def test_nonsense_is_a_protocol_violation(payload: bytes) -> None:
     rig.connect()
     with pytest.raises(ProtocolViolation):
         rig.core.received(frame(payload), 0)
+
+
+def test_a_call_that_somebody_else_sends() -> None:
+    rig = Rig()
+    rig.connect()
+    alone = Call(Op.getData, b"alone", "/a", lambda error, body, zxid: ends.append((error, zxid)))
+    ends: list[object] = []
+    assert rig.core.is_idle
+    assert rig.core.number(alone, 5) == frame(HEADER.pack(1, Op.getData) + b"alone")
+    rig.core.settle(alone, frame(REPLY.pack(1, 9, 0)), 6)
+    assert (ends, rig.core.last_zxid) == ([(None, 9)], 9)
+    assert rig.core.expires_in(6) == 8999  # counted from when it was sent
+    rig.core.number(alone, 7)
+    rig.call("behind")
+    rig.core.adopt(alone)
+    assert not rig.core.is_idle
+    rig.reply(2, zxid=10)
+    rig.reply(3, zxid=11, body=b"B")
+    assert ends[1:] == [(None, 10)]
+    assert rig.ends["behind"] == b"B"
+
+
+def test_idle_is_when_nothing_is_under_way_in_either_direction() -> None:
+    rig = Rig()
+    assert not rig.core.is_idle
+    rig.connect()
+    assert rig.core.is_idle
+    event = frame(REPLY.pack(-1, -1, 0) + schema.encode(WatcherEvent(1, 3, b"/a")))
+    rig.core.received(event[:7], 0)
+    assert not rig.core.is_idle
+    rig.core.received(event[7:], 0)
+    assert rig.core.is_idle
+
+
+def test_a_call_whose_link_went_while_nobody_looked() -> None:
+    rig = Rig()
+    rig.connect()
+    ends: list[object] = []
+    write = Call(Op.setData, b"w", "/w", lambda error, *_: ends.append(error))
+    read = Call(Op.getData, b"r", "/r", lambda error, *_: ends.append(error))
+    for call in (write, read):
+        rig.core.number(call, 1)
+        rig.core.strand(call, 2)
+    (error,) = ends
+    assert isinstance(error, ConnectionLossError)
+    assert error.outcome is Outcome.UNKNOWN
+    assert [body for _, _, body in rig.requests()] == [b"r"]

@@ -90,6 +90,7 @@ class Client(Generic[T]):
             ssl=ssl,
             **more,
         )
+        self._client._session.lends_wires = True
         self._dispatcher = Dispatcher(_report)
         self._listeners: dict[Callable[[State], object], Callable[[State], None]] = {}
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from struct import Struct
 
 from zoo.client.calls import Call
@@ -93,7 +94,7 @@ class ClientCore:
         self._now = self._heard = self._said = 0
         self._pinged: deque[int] = deque()  # when the pings left that are not answered
         self._vouched = 0  # when a request left that the session's server has answered
-        self._xid = 0
+        self._xids = count()  # one step even among threads
         self._waiting: deque[Call] = deque()
         self._flying: deque[Call] = deque()
         self._credentials: list[AuthPacket] = []
@@ -202,6 +203,37 @@ class ClientCore:
         else:
             self._waiting.append(call)
 
+    # --- calls that others have sent (`zoo.client.wire`)
+
+    @property
+    def is_idle(self) -> bool:
+        """Served, and nothing under way, not even a part of a message."""
+        asked = self._flying or self._waiting or self._authorising or self._closing
+        return self.state.is_usable and not (asked or self.out or self._frames.pending)
+
+    def number(self, call: Call, now_ms: int) -> bytes:
+        """A request as it is sent. For any thread that has the link to itself."""
+        self._now = self._said = now_ms
+        return self._head(call) + call.body
+
+    def settle(self, call: Call, frame: bytes, now_ms: int) -> None:
+        """What came is the reply to `call` and nothing else. As `number`."""
+        self._now = self._heard = now_ms
+        payload = frame[_LENGTH.size :]
+        _, zxid, err = _REPLY.unpack_from(payload)
+        self._answer(call, zxid, err, payload)
+
+    def adopt(self, call: Call) -> None:
+        """It was sent on this link, ahead of all that is in `out`, and has no answer yet."""
+        self._flying.appendleft(call)
+
+    def strand(self, call: Call, now_ms: int) -> None:
+        """The link on which it was sent is gone."""
+        if call.may_repeat:
+            self.submit(call, now_ms)
+        else:
+            call.fail(Code.CONNECTIONLOSS, self.reason)
+
     def forget(self, call: Call) -> bool:
         """Nobody waits for this call any more. True when it was never sent: then it never will."""
         if call.is_sent and call not in self._waiting:
@@ -266,12 +298,14 @@ class ClientCore:
         self.out += (_LENGTH.pack(len(payload)), payload)
 
     def _fly(self, call: Call) -> None:
-        self._xid = self._xid % _MAX_XID + 1
-        call.xid = self._xid
+        self._flying.append(call)
+        self.out += (self._head(call), call.body)
+
+    def _head(self, call: Call) -> bytes:
+        call.xid = next(self._xids) % _MAX_XID + 1
         call.is_sent = True
         call.sent_at = self._now
-        self._flying.append(call)
-        self.out += (_REQUEST.pack(len(call.body) + 8, call.xid, call.op), call.body)
+        return _REQUEST.pack(len(call.body) + 8, call.xid, call.op)
 
     def _authorise(self, packet: AuthPacket, call: Call | None) -> None:
         self._authorising.append(call)
@@ -322,15 +356,19 @@ class ClientCore:
         if len(payload) < _REPLY.size:
             raise ProtocolViolation(f"a reply of {len(payload)} bytes, {_REPLY.size} at least")
         xid, zxid, err = _REPLY.unpack_from(payload)
-        if zxid > self.last_zxid:
-            self.last_zxid = zxid
         if xid < 0:
+            if zxid > self.last_zxid:
+                self.last_zxid = zxid
             self._out_of_band(xid, zxid, err, payload)
             return
         if not self._flying or self._flying[0].xid != xid:
             expected = self._flying[0].xid if self._flying else "none"
             raise ProtocolViolation(f"a reply to xid {xid}, expected: {expected}")
-        call = self._flying.popleft()
+        self._answer(self._flying.popleft(), zxid, err, payload)
+
+    def _answer(self, call: Call, zxid: int, err: int, payload: bytes) -> None:
+        if zxid > self.last_zxid:
+            self.last_zxid = zxid
         if call.sent_at > self._vouched:
             self._vouched = call.sent_at
         if call.watch is not None:

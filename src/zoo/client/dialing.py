@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl as ssl_module
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
+from typing import Any
 
 from zoo.client.hosts import Server
 from zoo.client.srv import is_srv_name, targets
 
 _PROBE_SECONDS = 2.0
+Connect = Callable[
+    [asyncio.AbstractEventLoop, Any, socket.AddressFamily, tuple[str, int]], Awaitable[None]
+]
+"""Another way than the loop's own to make a connection for a protocol."""
 
 
 async def dial(
@@ -20,15 +25,16 @@ async def dial(
     server: Server,
     ssl: ssl_module.SSLContext | None,
     rng: Random,
+    connect: Connect | None = None,
 ) -> None:
     """Connect to one of the server's addresses, in a random order. Raises OSError of the last."""
     if not is_srv_name(server.host):
-        await _dial_host(loop, protocol, server, ssl, rng)
+        await _dial_host(loop, protocol, server, ssl, rng, connect)
         return
     failure = OSError(f"{server.host} names no server")
     for target in await targets(loop, server.host, rng):
         try:
-            await _dial_host(loop, protocol, target, ssl, rng)
+            await _dial_host(loop, protocol, target, ssl, rng, connect)
             return
         except OSError as error:
             failure = error
@@ -41,6 +47,7 @@ async def _dial_host(
     server: Server,
     ssl: ssl_module.SSLContext | None,
     rng: Random,
+    connect: Connect | None,
 ) -> None:
     found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
     addresses = [(family, str(to[0]), int(to[1])) for family, _, _, _, to in found]
@@ -49,9 +56,12 @@ async def _dial_host(
     failure = OSError(f"{server.host} has no address")
     for family, host, port in addresses:
         try:
-            await loop.create_connection(
-                protocol, host, port, family=family, ssl=ssl, server_hostname=name
-            )
+            if connect is not None:
+                await connect(loop, protocol(), family, (host, port))
+            else:
+                await loop.create_connection(
+                    protocol, host, port, family=family, ssl=ssl, server_hostname=name
+                )
             return
         except OSError as error:
             failure = error

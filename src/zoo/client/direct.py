@@ -1,17 +1,19 @@
 """The short way of a blocking call: no coroutine, task or future between thread and core.
 
-The request is made in the caller's thread, handed to the portal's loop, and its answer wakes the
-caller through a lock. It is for calls that are one request and nothing else.
+The request is made in the caller's thread. When nothing else is under way the same thread sends it
+and reads the answer (`zoo.client.wire`); else it is handed to the portal's loop, and the answer
+wakes the caller through a lock. It is for calls that are one request and nothing else.
 """
 
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import Any
 
 from zoo.client.calls import Call
 from zoo.client.errors import ClientClosedError, ClientError, OperationTimeoutError
-from zoo.client.portal import portal
+from zoo.client.portal import Portal, portal
 from zoo.client.session import Session
 from zoo.jute import schema
 from zoo.jute.codec import Reader
@@ -30,19 +32,22 @@ def ask(session: Session, op: Op, record: Any, path: str, timeout: float | None)
     outcome: list[tuple[ClientError | None, Reader | None]] = []
 
     def finish(error: ClientError | None, body: Reader | None, _: int) -> None:
-        outcome.append((error, body))
-        answered.release()
+        if not outcome:  # a caller that is interrupted here is told again when the connection ends
+            outcome.append((error, body))
+            answered.release()
 
     call = session.make_call(op, record, path, finish)
     there = portal()
     if there.is_current:
         raise RuntimeError("a blocking call from the portal's own thread would wait for ever")
-    there.post(session.submit, call)
     seconds = session.options.operation_timeout if timeout is None else timeout
+    end = monotonic() + seconds
     try:
-        is_late = not answered.acquire(timeout=seconds)
+        if not _ask_alone(there, session, call, seconds):
+            there.post(session.submit, call)
+        is_late = not (outcome or answered.acquire(timeout=max(0.0, end - monotonic())))
     except BaseException:  # interrupted: nobody waits for it any more
-        there.post(session.core.forget, call)
+        there.post(session.forget, call)
         raise
     if is_late:
         there.run(_forget(session, call))  # only the loop knows whether it was sent
@@ -58,5 +63,20 @@ def ask(session: Session, op: Op, record: Any, path: str, timeout: float | None)
     return None if reply is None else schema.decode(reply, body)
 
 
+def _ask_alone(there: Portal, session: Session, call: Call, seconds: float) -> bool:
+    """Send it in this thread, and wait for the answer as long as nobody else needs the connection.
+
+    False: it was not sent.
+    """
+    wire, core = session.wire, session.core
+    if wire is None or wire.loop is not there.loop:  # another process's, before a fork
+        return False
+    if not wire.send(call, lambda: core.number(call, session.now_ms())):
+        call.is_sent = False
+        return False
+    wire.receive(call, seconds, lambda frame: core.settle(call, frame, session.now_ms()))
+    return True
+
+
 async def _forget(session: Session, call: Call) -> None:
-    session.core.forget(call)
+    session.forget(call)

@@ -33,6 +33,7 @@ from zoo.client.hosts import HostList, Server
 from zoo.client.retry import RetryPolicy
 from zoo.client.states import State
 from zoo.client.watches import Kind, Watcher
+from zoo.client.wire import IS_POSSIBLE, Wire, connect
 from zoo.errors import ProtocolViolation
 from zoo.jute.codec import Reader
 from zoo.jute.constants import DEFAULT_MAX_BUFFER
@@ -82,6 +83,10 @@ class Session:
         self.listeners: dict[Callable[[State], None], None] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
         """Of watch callbacks: a loop alone would not keep them alive."""
+        self.lends_wires = False
+        """May threads send and read on a connection themselves? Set it before `start`."""
+        self.wire: Wire | None = None
+        """The connection, if threads may."""
         self._loop: asyncio.AbstractEventLoop
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -181,9 +186,10 @@ class Session:
     async def _serve(self, server: Server, budget: float) -> bool:
         """One connection, from dialing to its end; True when there was a session on it."""
         link = Link(self)
+        make = connect if self.lends_wires and IS_POSSIBLE and not self.options.ssl else None
         try:
             async with asyncio.timeout(budget):
-                await dial(self._loop, lambda: link, server, self.options.ssl, self.rng)
+                await dial(self._loop, lambda: link, server, self.options.ssl, self.rng, make)
         except (OSError, TimeoutError) as error:
             self.core.lost(f"{server}: {str(error) or 'no answer'}")
             return False
@@ -229,13 +235,21 @@ class Session:
 
     def linked(self, link: Link) -> None:
         self._link = link
+        self.wire = link.transport if isinstance(link.transport, Wire) else None
         self.core.opened(self.now_ms())
         self.flush()
 
     def unlinked(self, link: Link, why: str) -> None:
         if self._link is link:
-            self._link = None
+            self._link = self.wire = None
             self.core.lost(why)
+
+    def adopt(self, link: Link, call: Call) -> None:
+        """A thread has sent it on this link, and waits no more for the answer by itself."""
+        if self._link is link:
+            self.core.adopt(call)
+        else:
+            self.core.strand(call, self.now_ms())
 
     def flush(self) -> None:
         self._will_flush = False
@@ -244,6 +258,11 @@ class Session:
             data = b"".join(out)
             out.clear()
             self._link.transport.write(data)
+
+    def lend(self) -> None:
+        """When nothing is under way."""
+        if self.wire is not None and self.core.is_idle:
+            self.wire.lend()
 
     # --- requests
 
@@ -282,6 +301,12 @@ class Session:
         if not self._will_flush:
             self._will_flush = True
             self._loop.call_soon(self.flush)
+
+    def forget(self, call: Call) -> None:
+        """Nobody waits for this call any more; on the loop."""
+        if self.wire is not None and self.wire.loop is self._loop:
+            self.wire.take()
+        self.core.forget(call)
 
     def _call(
         self,
@@ -384,12 +409,16 @@ class Link(asyncio.Protocol):
             self.abort(str(error))
         else:
             session.flush()
+            session.lend()
         if not self.was_greeted and session.state.is_usable:
             self.was_greeted = True
             self._greeting.set()
             if self._timer is not None:
                 self._timer.cancel()
                 self._tick()  # in the rhythm of the timeout that was granted
+
+    def adopt(self, call: Call) -> None:
+        self._session.adopt(self, call)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
