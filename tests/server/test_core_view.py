@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.server.wire import START, WALL, Server, request
 from zoo.jute import client_records as c
 from zoo.jute.operations import Op
@@ -25,8 +23,6 @@ def test_a_view_of_a_server_at_work() -> None:
 
     assert (view.mode, view.is_serving, view.version) == ("standalone", True, "v1")
     assert view.conf() is CONF
-    server.core.client_port = 2182
-    assert view.conf() == replace(CONF, client_port=2182)
     assert list(view.environment()) == [("os.name", "Linux")]
     assert (view.data_dir_size(), view.log_dir_size()) == (5, 6)
     assert (view.open_file_descriptors(), view.max_file_descriptors()) == (7, None)

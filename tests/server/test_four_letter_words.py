@@ -197,6 +197,13 @@ def test_a_member_tells_its_ensemble() -> None:
     )
 
 
+def test_a_member_that_was_moved_tells_its_present_client_port() -> None:
+    view = of_ensemble(leads=False)
+    assert view.facts is not None
+    view.facts = view.facts._replace(client_port=2999)
+    assert answer(b"conf", view, ("conf",), NOW_MS).startswith(b"clientPort=2999\n")
+
+
 def test_a_leader_tells_the_sizes_of_its_proposals() -> None:
     view = of_ensemble(leads=True)
     for word in (b"srvr", b"stat"):

@@ -56,12 +56,9 @@ class MemberDriver(Driver):
         self.peer = peer
         config = member.core.config
         hub = Hub(self.readiness.epoll, self.listener.watched)
-
-        def clients_at(address: tuple[str, int]) -> None:
-            self.core.client_port = address[1]
-            self.listener.move(hub, address)
-
-        self.peers = Peers(hub, config, peer, self._port_lost, clients_at)
+        self.peers = Peers(
+            hub, config, peer, self._port_lost, lambda address: self.listener.move(hub, address)
+        )
         self.listener.rounds = _ROUNDS
         self._tick_seconds = min(_MAX_TICK_SECONDS, config.tick_time_ms / 20_000)
         self._reload = reload

@@ -106,7 +106,6 @@ class ServerCore:
         self.role = Standalone(tree.last_zxid)
         self.log: Log = self.role
         self.is_serving = True
-        self.client_port: int | None = None  # where it has moved to, if it has
         self.mode = "standalone"
         self.ensemble: Callable[[int], EnsembleFacts] | None = None
         self.writing: Writing = Deciding(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from zoo.server.core import ServerCore
@@ -57,8 +56,7 @@ class CoreView:
         return self._core.wall_ms - self._core.now_ms
 
     def conf(self) -> ServerConf:
-        conf, port = self._host.conf, self._core.client_port
-        return conf if port is None else replace(conf, client_port=port)
+        return self._host.conf
 
     def ensemble(self, now_ms: int) -> EnsembleFacts | None:
         facts = self._core.ensemble

@@ -51,9 +51,10 @@ def full_version(zoo_version: str, built_on: str = BUILT_ON) -> str:
 
 def _conf(view: ServerView, now_ms: int) -> str:
     conf, facts = view.conf(), view.ensemble(now_ms)
+    moved = None if facts is None else facts.client_port
     told = _pairs(
         (
-            ("clientPort", conf.client_port),
+            ("clientPort", moved or conf.client_port),
             ("secureClientPort", conf.secure_client_port),
             ("dataDir", conf.data_dir),
             ("dataDirSize", view.data_dir_size()),

@@ -36,6 +36,7 @@ from zoo.server.view import EnsembleFacts, LeaderFacts
 from zoo.server.writing import NotServing, ReadOnly, Writing
 from zoo.session.ids import SessionIds
 from zoo.tree.data_tree import DataTree
+from zoo.zab.configurations import Configurations
 from zoo.zab.context import Epochs
 from zoo.zab.log_queue import LogQueue
 from zoo.zab.quorum import QuorumVerifier
@@ -64,6 +65,7 @@ class PeerOfMember(Protocol):
 
     log: LogQueue
     quorum: QuorumVerifier
+    configurations: Configurations
     now_ms: int
     lacks_history: bool
     epochs: Epochs
@@ -256,7 +258,8 @@ class Member:
         voters = len(peer.quorum.voters)
         text = self._configuration[0].decode()
         fed, feeder = peer.fed_observers, peer.observer_master_id
-        return EnsembleFacts(self.my_id, state, voters, leads, conf, text, fed, feeder)
+        port = None if me is None or me.client is None else me.client[1]
+        return EnsembleFacts(self.my_id, state, voters, leads, conf, text, fed, feeder, port)
 
     # --- Replica: transactions
 

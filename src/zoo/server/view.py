@@ -59,6 +59,8 @@ class EnsembleFacts(NamedTuple):
     """Observers in step that this follower feeds."""
     observer_master_id: int | None = None
     """The member that feeds this observer."""
+    client_port: int | None = None
+    """Where the configuration that holds has clients served, if it says."""
 
 
 class ServerView(Protocol):
