@@ -32,10 +32,12 @@ async def poll(condition: Callable[[], bool], what: str, deadline: float = 10.0)
         await asyncio.sleep(0.005)
 
 
-async def poll_until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    end = asyncio.get_running_loop().time() + 10.0
+async def poll_until(
+    condition: Callable[[], Awaitable[bool]], what: str, deadline: float = 10.0
+) -> None:
+    end = asyncio.get_running_loop().time() + deadline
     while not await condition():
-        assert asyncio.get_running_loop().time() < end, f"not within 10 s: {what}"
+        assert asyncio.get_running_loop().time() < end, f"not within {deadline} s: {what}"
         await asyncio.sleep(0.01)
 
 

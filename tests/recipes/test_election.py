@@ -90,3 +90,36 @@ def test_a_latch_outlives_an_outage_and_tells_what_ends_it(hosts: str) -> None:
         await closed.stop()
 
     run(main())
+
+
+def test_cancelled_twice_it_resigns_and_only_after_its_work(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            began, may_end = asyncio.Event(), asyncio.Event()
+            is_over = False
+
+            async def work(_: Place) -> None:
+                nonlocal is_over
+                try:
+                    began.set()
+                    await asyncio.Event().wait()
+                finally:
+                    await may_end.wait()
+                    is_over = True
+
+            leading = asyncio.create_task(Election(zk, "/e", name="one").run(work))
+            await began.wait()
+            for _ in range(3):
+                leading.cancel()
+                await zk.sync()
+            next_one = asyncio.create_task(Election(zk, "/e", name="two").lead())
+            await zk.sync()
+            assert not next_one.done()
+            may_end.set()
+            assert (await next_one).is_held
+            assert is_over
+            await asyncio.gather(leading, return_exceptions=True)
+            assert leading.cancelled()
+            assert len(await zk.children("/e")) == 1
+
+    run(main())

@@ -1,4 +1,4 @@
-"""Every recipe on an ensemble of three whose leader is killed again and again.
+"""Every recipe on an ensemble of three, of Zoo or Java, whose leader is killed again and again.
 
 Each exercise works until it is told to stop and asserts what its recipe guarantees. A write whose
 connection broke may have happened or not: `Tally` counts those apart. Sessions outlive the kills.
@@ -11,14 +11,17 @@ import contextlib
 import itertools
 from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.client.live import poll_until
-from zoo.client.async_client import AsyncClient, connect
+from tests.interop import harness
+from tests.interop.ensemble import Ensemble
+from tests.recipes.service_exercises import partitioner, registry, two_phase
+from tests.recipes.tally import Tally, Zk, number_at, raise_number, rush, settled
+from zoo.client.async_client import connect
 from zoo.client.errors import (
     ConnectionLossError,
     NodeExistsError,
@@ -47,70 +50,11 @@ from zoo.recipes import (
     TreeCache,
     WorkQueue,
 )
-from zoo.testing import EmbeddedEnsemble
 
 pytestmark = pytest.mark.slow
 
 KILLS = 3
 DEADLINE = 240.0
-Zk = AsyncClient[bytes]
-
-
-@dataclass
-class Tally:
-    """What was done, what may have been done, and when to stop."""
-
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    done: int = 0
-    unknown: int = 0
-    inside: Counts[str] = field(default_factory=Counts)
-    tokens: dict[str, int] = field(default_factory=dict)
-
-    async def attempt(self, work: Awaitable[Any]) -> None:
-        try:
-            await work
-            self.done += 1
-        except (ConnectionLossError, OperationTimeoutError):
-            self.unknown += 1
-
-    @contextlib.contextmanager
-    def alone(self, what: str, place: Place, limit: int = 1) -> Iterator[None]:
-        """Nobody else is inside meanwhile, as long as we are known to hold it."""
-        assert place.token > self.tokens.get(what, 0), "the token grows from holder to holder"
-        self.tokens[what] = place.token
-        self.inside[what] += 1
-        assert self.inside[what] <= limit
-        yield
-        self.inside[what] -= 1
-
-    def check_number(self, number: int) -> None:
-        assert self.done > 0
-        assert self.done <= number <= self.done + self.unknown
-
-
-async def raise_number(zk: Zk, place: Any, path: str) -> None:
-    """By reading and writing: whoever overlaps loses an update."""
-    number = int((await zk.get(path)).data)
-    transaction = place.guarded()
-    transaction.set(path, b"%d" % (number + 1))
-    await transaction.commit()
-
-
-async def number_at(zk: Zk, path: str) -> int:
-    await zk.sync()
-    return int((await zk.get(path)).data)
-
-
-async def rush(workers: list[Awaitable[None]], tally: Tally) -> None:
-    """All of them until it is over; the first that fails ends the exercise."""
-    tasks = [asyncio.ensure_future(each) for each in workers]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        tally.over.set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def exclusive(clients: list[Zk], tally: Tally, lock_of: Callable[[Zk], Any]) -> None:
@@ -191,7 +135,7 @@ async def leader_latch(clients: list[Zk], tally: Tally) -> None:
         assert sum(latch.is_leader for latch in latches) <= 1
         await asyncio.gather(*(zk.sync() for zk in clients))
     while latches:
-        await poll_until(partial(one_leads, latches), "one of them leads")
+        await settled(partial(one_leads, latches), "one of them leads")
         leader = next(latch for latch in latches if latch.is_leader)
         latches.remove(leader)
         await leader.stop()
@@ -335,7 +279,7 @@ async def persistent_node(clients: list[Zk], tally: Tally) -> None:
         while not tally.over.is_set():
             with contextlib.suppress(NoNodeError, ConnectionLossError):
                 await clients[1].delete("/p")
-            await poll_until(lambda: there(clients[1], "/p"), "it comes back")
+            await settled(lambda: there(clients[1], "/p"), "it comes back")
 
 
 async def there(zk: Zk, path: str) -> bool:
@@ -365,7 +309,7 @@ async def caches(clients: list[Zk], tally: Tally) -> None:
             copy = {path: each for path, each in tree.snapshot().items() if path != "/tree"}
             return found == copy and node.node == found.get("/tree/1")
 
-        await poll_until(is_equal, "the copies are equal to the server")
+        await settled(is_equal, "the copies are equal to the server")
 
 
 async def lease(clients: list[Zk], tally: Tally) -> None:
@@ -407,7 +351,7 @@ async def config(clients: list[Zk], tally: Tally) -> None:
     async def agree() -> bool:
         return all(each.revision == newest and each.is_current for each in configs)
 
-    await poll_until(agree, "all have the newest settings")
+    await settled(agree, "all have the newest settings")
     for each in configs:
         await each.stop()
 
@@ -415,39 +359,45 @@ async def config(clients: list[Zk], tally: Tally) -> None:
 EXERCISES = [
     *(lock, multi_lock, rwlock, semaphore, lease, election, leader_latch, barrier, double_barrier),
     *(queue, priority_queue, delay_queue, work_queue, counter, group, persistent_node, caches),
-    config,
+    *(config, registry, partitioner, two_phase),
 ]
 
 
-@pytest.fixture(scope="module")
-def ensemble() -> Iterator[EmbeddedEnsemble]:
-    with EmbeddedEnsemble(3) as members:
+@pytest.fixture(scope="module", params=harness.KINDS)
+def ensemble(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ensemble]:
+    if reason := harness.missing(request.param):
+        pytest.skip(reason)
+    with Ensemble.running(tmp_path_factory.mktemp("members"), [request.param] * 3) as members:
         yield members
 
 
-def kill_leaders(ensemble: EmbeddedEnsemble) -> None:
+async def kill_leaders(ensemble: Ensemble) -> None:
+    # Launched by this thread, with which a server dies: a worker's would end with the test.
     for _ in range(KILLS):
-        leader = ensemble.leader()
-        leader.kill()
-        ensemble.leader()
-        leader.start()
+        leader = await asyncio.to_thread(ensemble.leader)
+        ensemble[leader].kill()
+        await asyncio.to_thread(ensemble.leader)
+        ensemble[leader].launch()
+        await asyncio.to_thread(ensemble[leader].wait)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.__name__)
 def test_members_are_killed_meanwhile(
-    ensemble: EmbeddedEnsemble, exercise: Callable[[list[Zk], Tally], Awaitable[None]]
+    ensemble: Ensemble, exercise: Callable[[list[Zk], Tally], Awaitable[None]]
 ) -> None:
     async def main() -> None:
         chroot, tally = f"/{exercise.__name__}", Tally()
-        async with connect(ensemble.hosts, session_timeout=30) as admin:
+        async with connect(ensemble.addresses(), session_timeout=30) as admin:
             await admin.create(chroot)
             for name, data in (("number", b"0"), ("done", b"")):
                 await admin.create(f"{chroot}/{name}", data)
-            clients = [connect(ensemble.hosts + chroot, session_timeout=30) for _ in range(3)]
+            clients = [connect(ensemble.addresses() + chroot, session_timeout=30) for _ in range(3)]
             for zk in clients:
                 await zk.start()
             working = asyncio.ensure_future(exercise(clients, tally))
-            killing = asyncio.ensure_future(asyncio.to_thread(kill_leaders, ensemble))
+            killing = asyncio.ensure_future(kill_leaders(ensemble))
             await asyncio.wait((working, killing), return_when=asyncio.FIRST_COMPLETED)
             tally.over.set()
             await asyncio.gather(working, killing)

@@ -7,7 +7,7 @@ import pytest
 from tests.client.live import run
 from zoo.client.async_client import connect
 from zoo.client.errors import SessionExpiredError
-from zoo.recipes.waiting import Deadline, Wake, across_sessions, in_background
+from zoo.recipes.waiting import Deadline, Wake, across_sessions, ended, in_background
 
 
 def test_a_watch_wakes_and_tells_what_happened(hosts: str) -> None:
@@ -24,6 +24,32 @@ def test_a_watch_wakes_and_tells_what_happened(hosts: str) -> None:
             assert wake.event.path == "/a"
             wake.clear()
             assert wake.event is None
+
+    run(main())
+
+
+def test_the_end_of_tasks_is_waited_for_through_cancellations() -> None:
+    async def main() -> None:
+        may_end = asyncio.Event()
+
+        async def slow() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await may_end.wait()
+
+        task = asyncio.create_task(slow())
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(ended(task))
+        for _ in range(3):
+            await asyncio.sleep(0)
+            waiting.cancel()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        may_end.set()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert waiting.cancelled()
+        assert task.done()
 
     run(main())
 

@@ -22,7 +22,7 @@ from zoo.client.async_client import AsyncClient
 from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock, NotHeldError
 from zoo.recipes.places import Place, right_ahead, stand_in_line
-from zoo.recipes.waiting import PATIENT, across_sessions
+from zoo.recipes.waiting import PATIENT, across_sessions, ended
 
 T = TypeVar("T")
 
@@ -89,10 +89,10 @@ class Election:
                 if work.done():
                     return work.result()
             finally:
-                end.cancel()
-                work.cancel()
-                await asyncio.gather(work, end, return_exceptions=True)
-                await self.resign()
+                try:
+                    await ended(work, end)
+                finally:
+                    await self.resign()
 
     async def candidates(self) -> list[str]:
         """The names of all candidates, the leader first."""

@@ -68,6 +68,20 @@ async def across_sessions(operation: Callable[[], Awaitable[R]]) -> R:
             continue  # the client has begun another one
 
 
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel them, and wait until all have ended, however often we are cancelled meanwhile."""
+    for task in tasks:
+        task.cancel()
+    interrupted: asyncio.CancelledError | None = None
+    while left := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(left)
+        except asyncio.CancelledError as cancelled:
+            interrupted = cancelled
+    if interrupted is not None:
+        raise interrupted
+
+
 def in_background(zk: AsyncClient[Any], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A task that ends with the client at the latest."""
     tasks = zk._session.tasks
