@@ -27,6 +27,9 @@ from tests.interop import session as s
 from tests.interop.ensemble import Ensemble
 from tests.interop.harness import wait_out, wait_until
 from tests.interop.rider import synced
+from zoo.client.blocking import Client
+from zoo.client.errors import NotReadOnlyError
+from zoo.client.states import State
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("needs_zoo")]
 
@@ -200,7 +203,7 @@ def test_a_client_rides_through(kinds: Sequence[str], client: str, tmp_path: Pat
 def test_a_client_can_read_at_a_member_that_is_cut_off(tmp_path: Path) -> None:
     """A new one: a session of the ensemble is refused there, as in ZooKeeper."""
     ensemble = Ensemble(tmp_path, ("zoo",) * 3, **{"readonlymode.enabled": "true"})
-    client = None
+    client, ours = None, Client(ensemble.addresses(), read_only=True)
     try:
         ensemble.start()
         ensemble.settled()
@@ -216,11 +219,19 @@ def test_a_client_can_read_at_a_member_that_is_cut_off(tmp_path: Path) -> None:
         assert client.get("/there")[0] == b"before"
         with pytest.raises(NotReadOnlyCallError):
             client.set("/there", b"never")
+        ours.start()
+        assert ours.state is State.READ_ONLY
+        assert ours.get("/there").data == b"before"
+        with pytest.raises(NotReadOnlyError):
+            ours.set("/there", b"never")
         ensemble.start(1, 2)
         wait_until(lambda: client.client_state == KeeperState.CONNECTED, 30, "it may write again")
         client.set("/there", b"after")
         assert client.get("/there")[0] == b"after"
+        wait_until(lambda: ours.state is State.CONNECTED, 30, "ours may write again")
+        assert ours.set("/there", b"ours").version == 2
     finally:
+        ours.close()
         if client is not None:
             client.stop()
             client.close()

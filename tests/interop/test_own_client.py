@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from kazoo.client import KazooClient
 
 from tests.client.live import break_connection, poll, run
-from tests.interop.harness import Server
+from tests.client.tls_front import make_certificate, needs_openssl
+from tests.interop.harness import Server, free_port
 from zoo.client.async_client import connect
 from zoo.client.errors import AuthFailedError, OperationTimeoutError, TransactionFailedError
 from zoo.client.results import Node
@@ -19,7 +21,9 @@ from zoo.client.states import State
 from zoo.client.transaction import Get, ListChildren
 from zoo.client.watches import Event
 from zoo.jute.constants import CREATOR_ALL_ACL, EventType
+from zoo.jute.records import ClientInfo
 from zoo.recipes import Counter, Election, Lock, Queue, RWLock, Semaphore, WorkQueue
+from zoo.shell.access import Access
 from zoo.testing import expire_session
 
 pytestmark = pytest.mark.interop
@@ -109,6 +113,35 @@ def test_recipes(address: str) -> None:
             work = WorkQueue(zk, "/w")
             await work.put(b"x")
             assert await work.ack(await work.take(timeout=5))
+
+    run(main())
+
+
+@needs_openssl
+def test_tls_with_a_java_server(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    """Each side shows a certificate; by ours the server knows who we are."""
+    cert, key = make_certificate(tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_text(key.read_text() + cert.read_text())
+    port = free_port()
+    start_server(
+        "java",
+        serverCnxnFactory="org.apache.zookeeper.server.NettyServerCnxnFactory",
+        secureClientPort=port,
+        **{
+            "ssl.keyStore.location": both,
+            "ssl.trustStore.location": both,
+            "authProvider.x509": "org.apache.zookeeper.server.auth.X509AuthenticationProvider",
+        },
+    )
+    access = Access(f"localhost:{port}", ca=str(cert), certificate=str(cert), key=str(key))
+
+    async def main() -> None:
+        async with connect(access.hosts, ssl=access.ssl()) as zk:
+            await zk.create("/a", b"over TLS", acl=CREATOR_ALL_ACL)
+            assert ClientInfo("x509", "CN=localhost") in await zk.who_am_i()
+        with pytest.raises(OperationTimeoutError, match="localhost"):
+            await connect(access.hosts, ssl=Access(ca=str(cert)).ssl()).start(timeout=1)
 
     run(main())
 

@@ -113,9 +113,9 @@ class Ride:
             async def is_equal() -> bool:
                 return tree.snapshot().keys() == {"/tree", *(f"/tree/{name}" for name in names)}
 
-            await poll_until(is_equal, "the cache is equal to the server")
+            await poll_until(is_equal, "the cache is equal to the server", 60.0)
             await zk.sync()  # behind all events
-            await poll(lambda: not stream.waiting, "all of them are read")
+            await poll(lambda: not stream.waiting, "all of them are read", 60.0)
         events = await collecting
         told = {each.zxid for each in events if each.type is EventType.NODE_CREATED}
         missed = [zxid for zxid in created if zxid not in told]

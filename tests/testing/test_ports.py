@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from itertools import pairwise
 
 from zoo.testing.ports import ADDRESS, free_port_block, free_ports
 
@@ -25,3 +26,8 @@ def test_a_block_is_free_from_end_to_end() -> None:
     for port in range(first, first + 5):
         with socket.create_server((ADDRESS, port)) as listener:
             assert listener.getsockname()[1] == port
+
+
+def test_blocks_do_not_overlap() -> None:
+    firsts = sorted(free_port_block(100) for _ in range(5))
+    assert all(there - here >= 100 for here, there in pairwise(firsts))

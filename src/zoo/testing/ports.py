@@ -54,10 +54,14 @@ def free_port_block(count: int) -> int:
     """The first of so many ports in a row that nobody listens on."""
     while True:
         (first,) = free_ports(1)
+        others = range(first + 1, first + count)
+        if not _given.keys().isdisjoint(others):
+            continue
         with contextlib.ExitStack() as stack:
             try:
-                for port in range(first, first + count):
+                for port in (first, *others):
                     stack.enter_context(socket.create_server((ADDRESS, port)))
             except OSError:
                 continue
+        _given.update(dict.fromkeys(others))
         return first
