@@ -14,8 +14,8 @@ from zoo.client.session import Options, Session
 from zoo.jute.operations import Op
 from zoo.sim.client_loop_process import Process
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
-from zoo.sim.cluster import ClusterScenario
 from zoo.sim.cluster_faults import FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 
 
 def session(*ports: int, timeout: float = 1.0) -> Session:

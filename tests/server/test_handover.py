@@ -77,6 +77,18 @@ class Halfway:
         return {sid: client.replies() for sid, client in self.clients.items()}
 
 
+def test_a_session_that_was_to_become_global_when_its_leader_left_does_so_under_the_next() -> None:
+    upgrading = {"localSessionsEnabled": "true", "localSessionsUpgradingEnabled": "true"}
+    half = Halfway(World(3, 0, {**CONFIG, **upgrading}).boot())
+    for client in half.clients.values():
+        assert client.ask((Op.create, create(PATH + b"/e", flags=3))) == []
+    half.go_on()
+    for client in half.clients.values():
+        assert [reply.err for reply in client.replies()] == [0]
+        assert session_of(client) in half.world.leader.core.sessions
+    half.world.assert_same()
+
+
 def test_clients_of_all_members_stay_and_are_answered_by_the_new_leader() -> None:
     world = world_of(3, observers=1)
     half = Halfway(world)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.server.member_rig import Node, World
-from tests.server.rig import CONNECT, Client, create, frame, put, request
+from tests.server.rig import CONNECT, Client, create, frame, put, reply_of, request
 from zoo.errors import Code
 from zoo.jute import client_records as c
 from zoo.jute.multi import encode_request
@@ -69,6 +69,24 @@ def test_the_close_of_a_local_session_waits_for_its_writes(is_leader: bool) -> N
     client = node.client()
     client.send(request(1, Op.create, create(b"/a")) + request(2, Op.closeSession))
     assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0), (2, 0)]
+
+
+@pytest.mark.parametrize("is_leader", [True, False])
+def test_what_comes_behind_the_close_of_a_local_session_is_not_done(is_leader: bool) -> None:
+    world = World(3, config=LOCAL).boot()
+    node = world.leader if is_leader else world.learners[0]
+    client = node.client()
+    client.send(
+        request(1, Op.create, create(b"/a"))
+        + request(2, Op.closeSession)
+        + request(3, Op.create, create(b"/b"))
+        + request(4, Op.setACL, c.SetACLRequest(b"/a", [], -1))
+        + request(5, Op.closeSession)
+    )
+    assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0), (2, 0)]
+    assert not client.is_open
+    assert b"/a" in node.tree_of
+    assert b"/b" not in node.tree_of
 
 
 @pytest.mark.parametrize("is_leader", [True, False])
@@ -145,6 +163,62 @@ def test_a_local_session_comes_back_to_its_server_and_to_no_other() -> None:
     assert errors(again, (Op.create, create(b"/a"))) == [0]
 
 
+def wire_of(world: World, node: Node) -> Any:
+    return next(wire for wire in world.wires if wire.learner is node)
+
+
+def test_a_local_session_on_a_new_connection_is_not_told_what_the_old_one_asked_for() -> None:
+    world = World(3, config=LOCAL).boot()
+    node = world.learners[0]
+    first = node.client()
+    wire_of(world, node).is_held = True
+    assert first.ask((Op.create, create(b"/a"))) == []
+    second = hello(node, session_of(first))
+    assert second.take() == b""  # what it reads from now on must show what it has asked for
+    second.send(request(1, Op.create, create(b"/b")))
+    wire_of(world, node).is_held = False
+    world.pump()
+    answer, reply = second.frames()
+    assert decode(c.ConnectResponse, answer).session_id == session_of(first)
+    assert reply_of(reply).record(Op.create).path == b"/b"
+    assert not first.is_open
+    assert {b"/a", b"/b"} <= node.tree_of.keys()
+
+
+def test_nor_at_the_leader() -> None:
+    world = World(3, config=LOCAL).boot()
+    node = world.leader
+    first = node.client()
+    for each in world.running:
+        each.disk_works = False
+    assert first.ask((Op.create, create(b"/a"))) == []
+    second = hello(node, session_of(first))
+    assert second.take() == b""
+    for each in world.running:
+        each.disk_works = True
+    world.pump()
+    assert answer_to(second).session_id == session_of(first)
+    assert b"/a" in node.tree_of
+
+
+def test_a_session_that_has_ended_is_not_taken_for_a_local_one() -> None:
+    world = World(3, config=UPGRADING).boot()
+    node = world.learners[0]
+    client = node.client()
+    assert errors(client, (Op.create, create(b"/e", flags=1)), (Op.create, create(b"/p"))) == [0, 0]
+    wire_of(world, node).is_held = True
+    world.leader.begin()
+    world.leader.core.close_session(None, session_of(client), 0)
+    world.pump()
+    assert b"/e" not in world.leader.tree_of
+    assert client.ask((Op.setData, put(b"/p", b"late"))) == []
+    wire_of(world, node).is_held = False
+    world.pump()
+    assert not client.is_open
+    assert node.tree_of[b"/p"] == world.leader.tree_of[b"/p"]
+    assert b"late" not in node.tree_of[b"/p"]
+
+
 def test_what_needs_a_global_session() -> None:
     def of(op: Op, body: Any) -> bool:
         return needs_global(op, encode_request(body) if isinstance(body, list) else encode(body))
@@ -200,6 +274,18 @@ def test_a_partitioned_member_serves_reads_to_who_accepts_that() -> None:
     assert word(node, b"isro") == b"ro"
     assert b"READ-ONLY mode; serving only read-only clients\n" in word(node, b"srvr")
     assert b"Mode: read-only\n" in word(node, b"srvr")
+
+
+def test_who_has_just_started_cannot_know_what_of_its_log_was_agreed_on() -> None:
+    world, node, _ = partitioned()
+    node.crash()
+    node.boot()
+    world.run(30_000)
+    assert not node.core.is_serving
+    world.heal()
+    world.run_until(world.all_serve)
+    world.isolate(node)
+    world.run_until(lambda: node.core.mode == "read-only")
 
 
 def test_who_does_not_accept_that_is_refused() -> None:

@@ -11,8 +11,8 @@ from zoo.jute.schema import encode
 from zoo.sim.client_loop_process import Process, Program
 from zoo.sim.client_loop_transport import SimTransport
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
-from zoo.sim.cluster import ClusterScenario
 from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 
 CALM = ClusterScenario(voters=1, faults=FaultMix(every=0))
 

@@ -9,8 +9,8 @@ from zoo.client.outside import outside
 from zoo.sim.checking import Violation
 from zoo.sim.client_loop_process import Process
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
-from zoo.sim.cluster import ClusterScenario
 from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 
 
 async def counting(process: Process) -> int:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from zoo.sim.checking import Violation
-from zoo.sim.cluster import ClusterScenario, ClusterWorld, settings_of
+from zoo.sim.cluster import ClusterWorld
 from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario, settings_of
 
 FRESH = 3
 ROUGH = ClusterScenario(

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from zoo.sim.cluster import ClusterScenario, ClusterWorld
+from zoo.sim.cluster import ClusterWorld
 from zoo.sim.cluster_faults import FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.sim.transfers import SECOND
 from zoo.sim.zab_world import ZabScenario, ZabWorld
 

@@ -228,6 +228,8 @@ class ClientConnection:
         self.waiting.append(Deferred(xid, op, payload))
         self._deferred_size += len(payload)
         core = self.core
+        if op == CLOSE_SESSION:
+            core.local_sessions.end(self.session)  # what comes behind it is not done
         if self._deferred_size > core.max_unsent or len(self.waiting) >= core.outstanding_limit:
             self.pause()
 

@@ -179,6 +179,7 @@ class ServerCore:
             connection.close()
         self.proposals.clear()
         self.attached.clear()
+        self.local_sessions.stay_local()
         self._throttled.clear()
         self._settling.clear()
         self.outstanding = 0
@@ -425,6 +426,8 @@ class ServerCore:
         session = self.sessions.remove(session_id)
         if session is not None:
             session.owner = None
+        if self.opens_local:
+            self.local_sessions.note_ended(session_id)
 
     def count_requests(
         self,

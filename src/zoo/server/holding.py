@@ -69,10 +69,7 @@ class Holding:
         return self._held(xid, _CLOSE_SESSION, b"")
 
     def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
-        if session_id in self._core.local_sessions:
-            self._core.local_sessions.take_up(connection, session_id, timeout)
-        else:
-            self._coming_back[connection] = session_id
+        self._coming_back[connection] = session_id
 
     def forgotten(self, connection: ClientConnection) -> None:
         """What is prepared still commits; the rest nobody waits for any more."""
@@ -88,6 +85,7 @@ class Holding:
         core = self._core
         if self.is_parked:
             core.outstanding = 0  # nobody owes an answer any more
+            core.local_sessions.stay_local()
         for connection in list(core.connections):
             for item in connection.take_waiting():
                 self._ask_again_for(connection, item)

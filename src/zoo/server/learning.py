@@ -23,9 +23,10 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import Code
+from zoo.errors import Code, KeeperError
+from zoo.jute.client_records import SyncRequest
 from zoo.jute.operations import CLIENT_WRITES, OPERATIONS, Op
-from zoo.jute.schema import decode
+from zoo.jute.schema import decode, encode
 from zoo.pipeline.plain_writes import Run, Take, unpack_int, unpack_start
 from zoo.pipeline.proposal import Proposal
 from zoo.pipeline.replies import REPLY_SIZE, pack_reply, reply_frame
@@ -50,6 +51,7 @@ _CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
 _pack_length = _pack_timeout = Struct(">i").pack
 _pack_request = Struct(">ii").pack
 _NOTHING = bytes(8)
+_ROOT = encode(SyncRequest(b"/"))
 _unpack_header = Struct(">qiqqi").unpack_from
 _REQUESTS = {op: OPERATIONS[op].request for op in (*CLIENT_WRITES, _SYNC)}
 
@@ -117,7 +119,8 @@ class Forwarding:
         self._core = core
         self._learner = learner
         self._last_logged = last_logged
-        self._syncs: deque[tuple[ClientConnection, Forwarded]] = deque()
+        self._syncs: deque[tuple[ClientConnection, Forwarded | None]] = deque()
+        self._settling: dict[ClientConnection, int] = {}
         self._revalidating: dict[int, ClientConnection] = {}
         self._touched_until = core.session_clock
         self._left: dict[int, int] = {}  # heard of since then, and gone
@@ -135,8 +138,8 @@ class Forwarding:
         record = _REQUESTS[op]
         if record is not None:  # a multi, decodable or not, has a zxid of its own in any case
             decode(record, payload)
-        if connection.session.is_local and needs_global(op, payload):
-            self._upgrade(connection)
+        if connection.session.is_local:
+            self._check_local(connection, op, payload)
         forwarded = self._forwarded(xid, op, _pack_request(xid, op) + payload)
         if op == _SYNC:
             forwarded.reply = self._core.reads.sync(connection, payload)
@@ -169,6 +172,12 @@ class Forwarding:
         if run:
             self._learner.forward_run(connection.session_id, requests, connection.identities)
         return run, pos
+
+    def _check_local(self, connection: ClientConnection, op: int, payload: bytes) -> None:
+        if connection.session.closing:  # the leader, which decides this otherwise, cannot know
+            raise KeeperError(Code.SESSIONEXPIRED)
+        if needs_global(op, payload):
+            self._upgrade(connection)
 
     def _upgrade(self, connection: ClientConnection) -> None:
         """Have the leader make a local session a global one, ahead of what needs that."""
@@ -203,7 +212,7 @@ class Forwarding:
     def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
         """Ask the leader whether the session lives; the password has proved whose it is."""
         if session_id in self._core.local_sessions:
-            self._core.local_sessions.take_up(connection, session_id, timeout)
+            self._take_up_local(connection, session_id, timeout)
             return
         asking = self._revalidating.get(session_id)
         if asking is not None:
@@ -211,10 +220,21 @@ class Forwarding:
         self._revalidating[session_id] = connection
         self._learner.revalidate(session_id, timeout)
 
+    def _take_up_local(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        """Nobody has to be asked, but what its old connection has forwarded must be here first: the
+        client is to see it, and must not be told it as the answer to what it sends now.
+        """
+        self._core.local_sessions.take_up(connection, session_id, timeout)
+        self._settling[connection] = session_id
+        self._syncs.append((connection, None))
+        self._learner.forward(session_id, 0, _SYNC, _ROOT, connection.identities)
+
     def forgotten(self, connection: ClientConnection) -> None:
         """A connection is gone: nobody waits any more for what it has sent."""
         self._core.outstanding -= sum(type(item) is Forwarded for item in connection.waiting)
         connection.waiting.clear()
+        self._settling.pop(connection, None)
+        self._core.local_sessions.known_to_all(connection.session_id)
         if self._is_touched(connection, self._touched_until):
             self._left[connection.session_id] = connection.session.timeout
 
@@ -244,6 +264,7 @@ class Forwarding:
             session = core.sessions.get(session_id)
             assert session is not None
             core.attach(connection, session)  # it was a local one
+            core.local_sessions.known_to_all(session_id)
 
     def applied_plain(self, done: Delivered) -> None:
         """The same for a setData or create that was applied the short way."""
@@ -301,6 +322,10 @@ class Forwarding:
             log.warning("the leader answers a sync that nobody has asked for")
             return
         connection, item = self._syncs.popleft()
+        if item is None:
+            if self._settling.pop(connection, None) and connection.handshake is not None:
+                connection.handshake.established()
+            return
         item.zxid = zxid = self._core.tree.last_zxid
         item.reply = reply_frame(item.cxid, zxid, 0, item.reply)
         self._finish(connection, item)
@@ -321,8 +346,9 @@ class Forwarding:
             connection.handshake.established()
 
     def coming_back(self) -> dict[ClientConnection, int]:
-        """Who waits for the leader's word on a session, and on which."""
-        return {connection: session_id for session_id, connection in self._revalidating.items()}
+        """Who waits for the leader's word ahead of its session, and for which."""
+        asking = {connection: session_id for session_id, connection in self._revalidating.items()}
+        return asking | self._settling
 
     def touched(self) -> list[tuple[int, int]]:
         """Sessions whose clients have been heard of since the last call."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_ENDED = 10_000
+"""Global sessions whose end is remembered for those who have not heard of it yet."""
 _CREATES = frozenset((int(Op.create), int(Op.create2)))
 _MULTI = int(Op.multi)
 _EPHEMERAL = frozenset(int(mode) for mode in CreateMode if mode.is_ephemeral)
@@ -40,6 +42,8 @@ class LocalSessions:
         self._core = core
         self._tracker = SessionTracker(core.sessions.interval, core.now_ms)
         self._tracker.clock = core.sessions.clock
+        self._upgrading: dict[int, Session] = {}
+        self._ended: dict[int, None] = {}
 
     def __len__(self) -> int:
         return len(self._tracker)
@@ -55,24 +59,23 @@ class LocalSessions:
         session = self._tracker.track(session_id, timeout)
         session.is_local = True
         core.attach(connection, session)
-        self._establish(connection)
-
-    def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
-        session = self._tracker.track(session_id, timeout)
-        self._core.take_over(connection, session)
-        self._establish(connection)
-
-    def _establish(self, connection: ClientConnection) -> None:
         assert connection.handshake is not None
         connection.handshake.established()
 
+    def take_up(self, connection: ClientConnection, session_id: int, timeout: int) -> None:
+        """Serve it on this connection. The caller establishes it, but not ahead of what the old
+        connection may have asked for.
+        """
+        session = self._tracker.track(session_id, timeout)
+        self._core.take_over(connection, session)
+
     def close(self, connection: ClientConnection, xid: int) -> None:
         """Answer a closeSession: it is no transaction."""
-        self._end(connection.session)
+        self.end(connection.session)
         connection.reply(xid, self._core.tree.last_zxid, 0, b"")
         connection.close()
 
-    def _end(self, session: Session) -> None:
+    def end(self, session: Session) -> None:
         self._tracker.remove(session.id)
         session.closing = True
         session.owner = None
@@ -90,7 +93,7 @@ class LocalSessions:
                 session.timeout,
             )
             core.stats.metrics.stale_sessions_expired.value += 1
-            self._end(session)
+            self.end(session)
             connection = core.attached.get(session.id)
             if connection is not None:
                 connection.close()
@@ -115,6 +118,38 @@ class LocalSessions:
         log.info("local session 0x%x becomes global", session.id & (1 << 64) - 1)
         self._tracker.remove(session.id)
         session.is_local = False
+        self._upgrading[session.id] = session
+
+    def known_to_all(self, session_id: int) -> None:
+        """Its createSession has been applied, or nobody here waits for that any more."""
+        self._upgrading.pop(session_id, None)
+
+    def stay_local(self) -> None:
+        """Whoever was asked to make a session global has not done it, and will not."""
+        upgrading, self._upgrading = self._upgrading, {}
+        for session_id, session in upgrading.items():
+            connection = self._core.attached.get(session_id)
+            if connection is not None and connection.session is session and not session.closing:
+                again = self._tracker.track(session_id, session.timeout)
+                again.is_local = True
+                self._core.attach(connection, again)
+
+    # --- global sessions, since who knows none of a session takes it for a local one elsewhere
+
+    def note_ended(self, session_id: int) -> None:
+        """A global session has ended."""
+        ended = self._ended
+        ended[session_id] = None
+        if len(ended) > MAX_ENDED:
+            del ended[next(iter(ended))]
+
+    def may_be_elsewhere(self, session_id: int) -> bool:
+        """Can it be a session that another server alone knows? One of ours would be known here, and
+        of one that has ended something may still be on its way to us.
+        """
+        core = self._core
+        is_ours = session_id >> 56 & 0xFF == core.ids.server_id
+        return core.opens_local and not is_ours and session_id not in self._ended
 
 
 def needs_global(op: int, payload: bytes) -> bool:

@@ -67,7 +67,6 @@ class PeerOfMember(Protocol):
     quorum: QuorumVerifier
     configurations: Configurations
     now_ms: int
-    lacks_history: bool
     epochs: Epochs
 
     @property
@@ -115,6 +114,7 @@ class Member:
         """False after a snapshot that may be of Java's, until trees agree."""
         self._reads_only = False
         self._looking_since: int | None = None
+        self._has_served = False
         self.handover = Handover(
             core, lambda: self.peer.epochs.current, lambda: self.peer.leader_id
         )
@@ -143,9 +143,11 @@ class Member:
             self._consider_read_only()
 
     def _consider_read_only(self) -> None:
-        """Who has looked for a leader in vain for a while serves reads meanwhile."""
+        """Who has looked for a leader in vain for a while serves reads meanwhile, once it has had
+        one: of what a restarted server finds in its log the end may never have been agreed on.
+        """
         core = self.core
-        if self.peer.state is not ServerState.LOOKING or self.peer.lacks_history:
+        if self.peer.state is not ServerState.LOOKING or not self._has_served:
             self._looking_since = None
             self._end_read_only()
         elif self._looking_since is None:
@@ -154,9 +156,13 @@ class Member:
             patience = max(READ_ONLY_AFTER_MS, core.config.tick_time_ms)
             if core.now_ms - self._looking_since >= patience:
                 log.info("no leader for %d ms: serving reads alone", patience)
-                core.opens_local = self._reads_only = True
-                core.mode = READ_ONLY_MODE
-                core.serve(ReadOnly(core), None)
+                self._begin_read_only()
+
+    def _begin_read_only(self) -> None:
+        core = self.core
+        core.opens_local = self._reads_only = True
+        core.mode = READ_ONLY_MODE
+        core.serve(ReadOnly(core), None)
 
     def _end_read_only(self) -> None:
         if self._reads_only:
@@ -335,6 +341,7 @@ class Member:
         if isinstance(core.writing, NotServing):
             refused = core.writing.refused
         core.serve(writing, leader)
+        self._has_served = True
         log.info(
             "serving from zxid 0x%x on, with %d sessions; %d connections were refused meanwhile",
             self.last_zxid,

@@ -90,7 +90,7 @@ def request(
     if op == _CLOSE_SESSION:
         core.close_session(remote, session_id, cxid)
         return
-    if session is None and _may_be_local(core, session_id):
+    if session is None and core.local_sessions.may_be_elsewhere(session_id):
         session = Session(session_id, 0, 0)
         session.is_local = True
     if session is not None:
@@ -131,11 +131,6 @@ def take_run(
     run, stop = take(remote, frames, pos, len(frames), len(frames))
     core.proposals.extend(run)
     return stop
-
-
-def _may_be_local(core: ServerCore, session_id: int) -> bool:
-    """Is it perhaps a session that its learner alone knows? One of ours would be known to us."""
-    return core.opens_local and session_id >> 56 & 0xFF != core.ids.server_id
 
 
 def _prepare(

@@ -99,6 +99,7 @@ class Deciding:
         """Make a local session a global one, ahead of what needs that."""
         core = self._core
         core.local_sessions.upgraded(session)
+        core.local_sessions.known_to_all(session.id)
         core.attach(connection, core.sessions.track(session.id, session.timeout))
         core.proposals.append(core.prep.open_session(None, session.id, session.timeout))
 
@@ -122,6 +123,7 @@ class Deciding:
         assert handshake is not None
         if session_id in core.local_sessions:
             core.local_sessions.take_up(connection, session_id, timeout)
+            core.once_settled(connection)
             return
         session = core.sessions.get(session_id)
         if session is None or session.closing:
@@ -237,6 +239,7 @@ class ReadOnly(Refusing):
             return
         if session_id in core.local_sessions:
             core.local_sessions.take_up(connection, session_id, timeout)
+            handshake.established()
         elif session_id in core.sessions:
             # Only the ensemble can say whether it lives; its client had better find that.
             self._send_away(connection, "it has a global session, only reads are served")

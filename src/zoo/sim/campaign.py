@@ -16,7 +16,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from zoo.sim.checking import Violation
-from zoo.sim.cluster import ClusterScenario, ClusterWorld
+from zoo.sim.cluster import ClusterWorld
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.sim.schedule import Schedule
 from zoo.sim.world import World
 from zoo.sim.zab_world import ZabScenario, ZabWorld

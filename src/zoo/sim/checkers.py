@@ -30,6 +30,7 @@ from zoo.tree.record import data_of, stat_of
 from zoo.zab.ready import Ready
 
 _SILENT = (Op.auth, Op.sasl)  # their replies carry no zxid
+_NO_TXN = (Code.MARSHALLINGERROR, Code.EPHEMERALONLOCALSESSION, Code.NOTREADONLY)
 
 
 class Durability(Checker):
@@ -53,7 +54,8 @@ class Durability(Checker):
         self, client: SimClient, request: Request, zxid: int, err: int, body: bytes
     ) -> None:
         self._tell(client, zxid, request.op.name)
-        if OPERATIONS[request.op].is_write and zxid > 0 and err != Code.MARSHALLINGERROR:
+        ends_own = request.op == Op.closeSession and client.session_id not in self.history.sessions
+        if OPERATIONS[request.op].is_write and zxid > 0 and err not in _NO_TXN and not ends_own:
             header = self.history.txns[zxid].header
             if (header.client_id, header.cxid) != (client.session_id, request.xid):
                 self.violated(f"{client} #{request.xid} was acknowledged as 0x{zxid:x}: {header}")

@@ -105,7 +105,13 @@ class SimClient:
         self.credentials: bytes | None = None
         """user:password, shown on each connection."""
         self.dial = dial
+        self.server = 0
+        """The member that it has dialled last."""
+        self.accepts_read_only = False
+        self.is_read_only = False
+        """What it is connected to serves reads alone."""
         self.answered = 0
+        self._leaves_session = False
         self._heard = 0
         self._link: Link | None = None
         self._xid = 0
@@ -120,13 +126,22 @@ class SimClient:
     def connect(self) -> None:
         if self.state is not State.IDLE or not self.may_connect:
             return
+        if self._leaves_session:
+            last_zxid = self.last_zxid
+            self.forget_session()
+            self.last_zxid = last_zxid
         self.state = State.CONNECTING
         self._buffer = b""
         self._attempt += 1
         attempt = self._attempt
         self._link = self.dial(self)
         request = ConnectRequest(
-            0, self.last_zxid, self.timeout_ms, self.session_id, self.password, False
+            0,
+            self.last_zxid,
+            self.timeout_ms,
+            self.session_id,
+            self.password,
+            self.accepts_read_only,
         )
         self._send(encode(request))
         self.schedule.after(self.timeout_ms * 1000, lambda: self._give_up(attempt))
@@ -164,6 +179,7 @@ class SimClient:
         """The next connection opens a new session."""
         self.session_id, self.password, self.last_zxid = 0, bytes(16), 0
         self._xid = 0
+        self._leaves_session = False
 
     # --- sending
 
@@ -221,13 +237,24 @@ class SimClient:
         self.session_id = response.session_id
         self.password = response.passwd or b""
         self.granted_ms = response.timeout
-        self.trace(f"{self!r} is connected, timeout {response.timeout} ms")
+        self.is_read_only = bool(response.read_only)
+        how = ", to read only" if self.is_read_only else ""
+        self.trace(f"{self!r} is connected, timeout {response.timeout} ms{how}")
         if self.credentials is not None:
             packet = AuthPacket(0, "digest", self.credentials)
             self._send(HEAD.pack(AUTH_XID, Op.auth) + encode(packet))
         self.observer.connected(self, response)
         self._ping(self._attempt)
         self.on_ready()
+        if self.is_read_only:
+            attempt = self._attempt
+            self.schedule.after(self.rng.randint(10_000, 5_000_000), lambda: self._seek(attempt))
+
+    def _seek(self, attempt: int) -> None:
+        """Look for a server that takes writes. It cannot know this session: many clients know."""
+        if self.state is State.CONNECTED and attempt == self._attempt:
+            self._leaves_session = self.rng.random() < 0.7
+            self.hang_up()
 
     def _message(self, frame: bytes) -> None:
         xid, zxid, err = REPLY.unpack_from(frame)

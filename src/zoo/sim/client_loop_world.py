@@ -17,8 +17,9 @@ from zoo.client.outside import Outside, replaced_by
 from zoo.sim.checking import Violation
 from zoo.sim.client_loop_process import Note, Process, Program
 from zoo.sim.client_loop_transport import Port
-from zoo.sim.cluster import ClusterScenario, ClusterWorld
+from zoo.sim.cluster import ClusterWorld
 from zoo.sim.cluster_faults import SECOND
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.sim.cluster_server import ClusterServer
 from zoo.sim.history import History
 from zoo.sim.host import WALL_START_MS
@@ -98,6 +99,9 @@ class ProgramWorld(ClusterWorld):
     def history(self) -> History:
         """What the servers have agreed on, and every version of every znode."""
         return self.service.history
+
+    def _extended(self, scenario: ClusterScenario) -> ClusterScenario:
+        return scenario  # programs are written for what is usual
 
     def _add_process(self, number: int, program: Program) -> Process:
         hosts = ",".join(f"10.0.0.{server.sid}:2181" for server in self.servers)

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from random import Random
 from typing import ClassVar
 
-from zoo.auth.digest import digest
-from zoo.config import Config
 from zoo.jute.client_records import ReconfigRequest
 from zoo.jute.operations import Op
 from zoo.sim import cluster_checkers as protocol
@@ -24,7 +21,8 @@ from zoo.sim.checking import Checker, Checkers, Violation
 from zoo.sim.client import SimClient, State
 from zoo.sim.client_port import ServerLink
 from zoo.sim.cluster_checking import ClusterCheckers, Ensemble
-from zoo.sim.cluster_faults import SECOND, FaultMix, Faults
+from zoo.sim.cluster_faults import SECOND, Faults
+from zoo.sim.cluster_scenario import ADMIN, ClusterScenario, SessionKind, adjusted, settings_of
 from zoo.sim.cluster_server import ClusterServer
 from zoo.sim.cluster_service import SERVICE, Agreed, Service
 from zoo.sim.configuration_checkers import CONFIGURATION
@@ -34,8 +32,10 @@ from zoo.sim.locking import Locker, Locks
 from zoo.sim.mesh import Mesh
 from zoo.sim.network import Link
 from zoo.sim.operator import Operator, initial
+from zoo.sim.own_sessions import OwnSessions
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
+from zoo.sim.reading_only import ReadingOnly
 from zoo.sim.schedule import Schedule
 from zoo.sim.transfers import Transfers
 from zoo.sim.watching import Watches
@@ -44,96 +44,6 @@ from zoo.sim.workload import Workload
 from zoo.zab.packets import Packet, PacketType
 
 _GIVE_UP = (200_000, 2_000_000)
-
-
-@dataclass(frozen=True)
-class ClusterScenario:
-    """How large and how rough the world is. Times in µs but for `tick_ms`."""
-
-    voters: int = 3
-    observers: int = 0
-    spares: int = 0
-    """Servers that may join."""
-    reconfig_every: int = 0
-    """The mean time between two requests for another configuration; 0: it cannot change."""
-    clients: int = 4
-    lockers: int = 2
-    """Clients that take turns under a lock."""
-    tick_ms: int = 400
-    init_limit: int = 5
-    sync_limit: int = 3
-    snap_count: int = 300
-    purge_every_ms: int = 4_000
-    outstanding_limit: int = 1_000
-    max_unsent: int = 1 << 20
-    window: int = 1_000
-    latency: tuple[int, int] = (100, 1_500)
-    fsync_us: tuple[int, int] = (100, 8_000)
-    pause_us: int = 60_000
-    """The mean time between a client's bursts."""
-    crash_chance: float = 0.0
-    faults: FaultMix = field(default_factory=FaultMix)
-    feeds_observers: bool = False
-    """Followers do, not the leader alone."""
-
-    @staticmethod
-    def drawn(rng: Random, voters: int = 0, observers: int = -1) -> ClusterScenario:
-        return ClusterScenario(
-            voters=voters or rng.choice((2, 3, 3, 3, 4, 5, 5, 7)),
-            observers=observers if observers >= 0 else rng.choice((0, 0, 1, 2)),
-            clients=rng.choice((1, 3, 5)),
-            lockers=rng.choice((0, 2, 4)),
-            tick_ms=rng.choice((200, 500, 2_000)),
-            init_limit=rng.choice((5, 10)),
-            sync_limit=rng.choice((2, 5)),
-            snap_count=rng.choice((20, 100, 400, 5_000)),
-            purge_every_ms=rng.choice((0, 1_500, 5_000)),
-            outstanding_limit=rng.choice((5, 1_000)),
-            max_unsent=rng.choice((20_000, 1 << 20)),
-            window=rng.choice((3, 30, 1_000)),
-            latency=rng.choice(((50, 300), (100, 1_500), (1_000, 30_000))),
-            fsync_us=rng.choice(((50, 500), (100, 8_000), (2_000, 60_000))),
-            pause_us=rng.choice((20_000, 100_000, 400_000)),
-            crash_chance=rng.choice((0.0, 0.0, 0.001, 0.01)),
-            faults=FaultMix.drawn(rng),
-            feeds_observers=rng.random() < 0.5,
-            spares=rng.choice((0, 1, 2)),
-            reconfig_every=rng.choice((0, 0, 1, 3, 3, 10)) * SECOND,
-        )
-
-
-_ADMIN = b"super:simulated"
-
-
-def settings_of(scenario: ClusterScenario) -> dict[str, object]:
-    """zoo.cfg, but for the members."""
-    pairs: dict[str, object] = {
-        "dataDir": "/simulated",
-        "clientPort": 2181,
-        "tickTime": scenario.tick_ms,
-        "initLimit": scenario.init_limit,
-        "syncLimit": scenario.sync_limit,
-        "snapCount": scenario.snap_count,
-        "globalOutstandingLimit": scenario.outstanding_limit,
-        "extendedTypesEnabled": "true",
-        "observerMasterPort": 2191 if scenario.feeds_observers else 0,
-        "standaloneEnabled": "false",
-    }
-    if scenario.reconfig_every:
-        pairs["reconfigEnabled"] = "true"
-        pairs["DigestAuthenticationProvider.superDigest"] = digest(_ADMIN.decode())
-    return pairs
-
-
-def adjusted(config: Config, scenario: ClusterScenario) -> Config:
-    """With what zoo.cfg says in hours or minutes happening within seconds."""
-    return replace(
-        config,
-        purge_interval_ms=scenario.purge_every_ms,
-        container_check_interval_ms=1_000,
-        container_max_per_minute=600,
-        max_client_cnxns=0,
-    )
 
 
 class ClusterWorld:
@@ -152,7 +62,7 @@ class ClusterWorld:
     ) -> None:
         self.seed = seed
         self.rng = Random(seed)
-        self.scenario = one = scenario or drawn(self.rng)
+        self.scenario = one = scenario or self._extended(drawn(self.rng))
         self.schedule = Schedule()
         self.fingerprint = hashlib.sha256()
         self._sink = trace
@@ -162,6 +72,11 @@ class ClusterWorld:
         first = initial(voters, observers)
         self.ensemble = Ensemble(self.schedule, first)
         self.service = Checkers(self.schedule, self.SERVICE)
+        for checker in self.service.all:
+            if isinstance(checker, OwnSessions):
+                checker.kind = one.sessions
+            elif isinstance(checker, ReadingOnly):
+                checker.may_be = one.read_only
         self.checkers = ClusterCheckers(
             self.ensemble,
             [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL, *CONFIGURATION],
@@ -202,7 +117,7 @@ class ClusterWorld:
             self._add_client(number)
         self._admins = [self._new_client("operator")] if one.reconfig_every else []
         for admin in self._admins:
-            admin.credentials = _ADMIN
+            admin.credentials = ADMIN
         self.operator = Operator(
             self.schedule,
             self._fork(),
@@ -211,6 +126,9 @@ class ClusterWorld:
             self._ask,
             self.trace,
         )
+
+    def _extended(self, scenario: ClusterScenario) -> ClusterScenario:
+        return scenario.extended(self.seed)
 
     def _fork(self) -> Random:
         """A source of chance of its own, so that one part's draws do not shift another's."""
@@ -286,6 +204,7 @@ class ClusterWorld:
             self.trace,
         )
         client.patience = 2 / 3
+        client.accepts_read_only = self.scenario.read_only and client.rng.random() < 0.8
         self.faults.hosts.append(client.name)
         return client
 
@@ -310,6 +229,9 @@ class ClusterWorld:
     def _dial(self, client: SimClient) -> Link:
         """To any member, as a client does with its list of servers."""
         server = client.rng.choice(self.servers)
+        if client.server and self._goes_back(client):
+            server = self._server(client.server)
+        client.server = server.sid
         end = ServerLink(server)
         link = Link(self.schedule, self._fork(), client, end, self.scenario.latency)
         host, sid = client.name, server.sid
@@ -322,6 +244,10 @@ class ClusterWorld:
         else:
             server.accept(end, link, f"{client.name}:{self.schedule.now}")
         return link
+
+    def _goes_back(self, client: SimClient) -> bool:
+        """To where its session is known, if it is a local one."""
+        return self.scenario.sessions is not SessionKind.GLOBAL and client.rng.random() < 0.7
 
     def _opened(self) -> None:
         self._links = [link for link in self._links if not link.is_over]

@@ -74,6 +74,10 @@ class ServiceWatcher(Protocol):
 
     def leader_heard(self, sid: int, session_id: int) -> None: ...
 
+    def reached(self, sid: int, session_id: int) -> None: ...
+
+    def begins_anew(self, sid: int) -> None: ...
+
     def led(self, sid: int) -> None: ...
 
     def closing(self, sid: int, session_id: int, zxid: int) -> None: ...
@@ -164,6 +168,7 @@ class ClusterServer(PeerHost, ClientPort):
         except REFUSALS_TO_START as error:
             raise Violation(f"{self} does not start again: {error}") from error
         self.checkers.tell("started", self)
+        self.service.begins_anew(self.sid)
         self.began()
         if self.config.purge_interval_ms:
             self.later(self.config.purge_interval_ms * 1000, self._purge)
@@ -282,6 +287,7 @@ class ClusterServer(PeerHost, ClientPort):
         self.member.tick()
 
     def heard_from(self, session_id: int) -> None:
+        self.service.reached(self.sid, session_id)
         leader = self.peer.leader_id
         if leader is None or self.member.handover.is_parked:
             return
@@ -450,6 +456,11 @@ class ClusterServer(PeerHost, ClientPort):
         known = self.configurations.committed
         self.trace(f"goes by version 0x{known.version:x} of the configuration: {known.quorum}")
         self.checkers.configured(self)
+
+    def reads_only(self, begins: bool) -> None:
+        self.trace("serves reads alone" if begins else "serves reads alone no more")
+        if not begins:
+            self.service.begins_anew(self.sid)
 
     def leader_heard(self, session_id: int) -> None:
         self.service.leader_heard(self.sid, session_id)

@@ -13,6 +13,7 @@ long as nothing is wrong anywhere, what a member hears the leader knows half a t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from zoo.jute.txns import LoggedTxn
 from zoo.server.core import ServerCore
@@ -22,7 +23,9 @@ from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, Ensemble
 from zoo.sim.history import History, is_session
 from zoo.sim.locking import Locks
 from zoo.sim.outcomes import Outcomes
+from zoo.sim.own_sessions import OwnSessions
 from zoo.sim.prefixes import Prefix
+from zoo.sim.reading_only import ReadingOnly
 from zoo.sim.schedule import Schedule
 from zoo.sim.session_checker import Sessions
 from zoo.sim.syncing import Syncs
@@ -72,8 +75,14 @@ class EnsembleSessions(Sessions):
         self._led_since = 0
         self._silence: dict[int, tuple[int, int]] = {}  # zxid -> what it was when proposed, in ms
 
+        self.is_own: Callable[[int], bool] = lambda session_id: False
+        """Whether a session writes that one member alone knows."""
+
     def inspect(self, core: ServerCore) -> None:
         """Sessions that live too long are looked for at the end."""
+
+    def _may_write(self, session_id: int, zxid: int) -> bool:
+        return super()._may_write(session_id, zxid) or self.is_own(session_id)
 
     def led(self) -> None:
         self._led_since = self.schedule.now
@@ -124,6 +133,8 @@ SERVICE = (
     EnsembleSessions,
     Locks,
     Syncs,
+    OwnSessions,
+    ReadingOnly,
 )
 
 
@@ -135,6 +146,20 @@ class Service:
         self._digests = [one for one in checkers.all if isinstance(one, Digests)]
         self._leader = 0
         self._sessions = [one for one in checkers.all if isinstance(one, EnsembleSessions)]
+        self._own = [one for one in checkers.all if isinstance(one, OwnSessions)]
+        for sessions in self._sessions:
+            for own in self._own:
+                sessions.is_own = own.is_own
+
+    def reached(self, sid: int, session_id: int) -> None:
+        """A client has been heard of by the member that it is connected to."""
+        for own in self._own:
+            own.reached(sid, session_id)
+
+    def begins_anew(self, sid: int) -> None:
+        """The member forgets the sessions that it alone knows."""
+        for own in self._own:
+            own.forgets(sid)
 
     def heard(self, leader: int, session_id: int) -> None:
         """Who still has a deposed leader, or is one, tells nobody who matters."""

@@ -116,6 +116,9 @@ class MemberWatcher(Protocol):
     def configured(self) -> None:
         """Another configuration holds for this server."""
 
+    def reads_only(self, begins: bool) -> None:
+        """Without a leader it begins to serve reads alone, or ends that."""
+
     def leader_heard(self, session_id: int) -> None:
         """This leader knows that the session's client lives."""
 
@@ -163,6 +166,16 @@ class NotedMember(Member):
     def replace_state(self, tree: DataTree, sessions: dict[int, int]) -> None:
         super().replace_state(tree, sessions)
         self._watcher.state_replaced(tree.last_zxid)
+
+    def _begin_read_only(self) -> None:
+        super()._begin_read_only()
+        self._watcher.reads_only(True)
+
+    def _end_read_only(self) -> None:
+        was = self._reads_only
+        super()._end_read_only()
+        if was:
+            self._watcher.reads_only(False)
 
     def touch(self, session_id: int, timeout: int) -> None:
         super().touch(session_id, timeout)

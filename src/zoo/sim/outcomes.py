@@ -17,7 +17,10 @@ from zoo.sim.checking import Checker
 from zoo.sim.client import Request, SimClient
 from zoo.sim.history import CREATES, NodeState, is_session, parent_of
 
-_ANYTIME = (Code.SESSIONEXPIRED, Code.SESSIONMOVED, Code.MARSHALLINGERROR, Code.INVALIDACL)
+_ANYTIME = (
+    *(Code.SESSIONEXPIRED, Code.SESSIONMOVED, Code.MARSHALLINGERROR, Code.INVALIDACL),
+    *(Code.EPHEMERALONLOCALSESSION, Code.NOTREADONLY),
+)
 
 
 class Outcomes(Checker):

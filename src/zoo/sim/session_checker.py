@@ -87,11 +87,14 @@ class Sessions(Checker):
                 self.violated(f"session 0x{session_id:x} is opened again")
         elif header.type == Op.closeSession:
             self._closed(txn)
-        elif session_id and not _does_nothing(txn):
-            if not self.history.was_open(session_id, header.zxid):
+        elif session_id and not does_nothing(txn):
+            if not self._may_write(session_id, header.zxid):
                 self.violated(f"{header} by a session that is not open")
         elif header.type == Op.deleteContainer and not header.client_id:
             self._reaped(txn)
+
+    def _may_write(self, session_id: int, zxid: int) -> bool:
+        return self.history.was_open(session_id, zxid)
 
     def _closed(self, txn: LoggedTxn) -> None:
         self._takes_its_own(txn)
@@ -160,7 +163,7 @@ class Sessions(Checker):
             self.violated(f"ephemerals outlive all sessions: {left}")
 
 
-def _does_nothing(txn: LoggedTxn) -> bool:
+def does_nothing(txn: LoggedTxn) -> bool:
     """A refusal, or a multi of no parts or of refused ones."""
     if txn.header.type == Op.multi:
         parts = txn.record.txns

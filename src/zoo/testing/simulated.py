@@ -23,8 +23,8 @@ from typing import Any
 from zoo.sim.checking import Violation
 from zoo.sim.client_loop_process import Note, Process, Program
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
-from zoo.sim.cluster import ClusterScenario
 from zoo.sim.cluster_faults import FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.sim.history import NodeState
 
 __all__ = ["Faults", "Note", "Process", "Program", "Run", "Violation", "simulate"]

@@ -8,7 +8,7 @@ from functools import partial
 
 from zoo.sim.checking import Violation
 from zoo.sim.client_loop_world import ProgramWorld
-from zoo.sim.cluster import ClusterScenario
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.testing.simulated import Run
 from zoo.testing.simulated_commits import COMMITS
 from zoo.testing.simulated_locks import LOCKS
