@@ -103,6 +103,7 @@ def test_a_grant_may_come_from_a_server_that_has_forgotten_it_by_then() -> None:
         stage.client, c.ConnectResponse(0, TIMEOUT, stage.client.session_id, b"", False)
     )
     stage.refuse()
+    assert stage.checker.granted == 2
 
 
 def test_a_session_that_is_global_from_the_beginning_is_none_of_them() -> None:

@@ -146,11 +146,8 @@ class ServerCore:
         self.prep.policy = policy_of(config)
         sets = PlainSets(self.prep, self.max_frame)
         creates = PlainCreates(self.prep, self.max_frame)
-        self.plain_preparation: dict[int, Take] = {
-            SET_DATA: sets.take,
-            CREATE: creates.take,
-            CREATE2: creates.take,
-        }
+        self.plain_preparation: dict[int, Take] = dict.fromkeys((CREATE, CREATE2), creates.take)
+        self.plain_preparation[SET_DATA] = sets.take
         self.plain_writes: Mapping[int, Take] = self.plain_preparation
         self.reaper = Reaper(config, tree, self.outstanding_view.get)
 
@@ -426,8 +423,7 @@ class ServerCore:
         session = self.sessions.remove(session_id)
         if session is not None:
             session.owner = None
-        if self.opens_local:
-            self.local_sessions.note_ended(session_id)
+        self.local_sessions.note_ended(session_id)
 
     def count_requests(
         self,

@@ -138,10 +138,11 @@ class LocalSessions:
 
     def note_ended(self, session_id: int) -> None:
         """A global session has ended."""
-        ended = self._ended
-        ended[session_id] = None
-        if len(ended) > MAX_ENDED:
-            del ended[next(iter(ended))]
+        if self._core.opens_local:
+            ended = self._ended
+            ended[session_id] = None
+            if len(ended) > MAX_ENDED:
+                del ended[next(iter(ended))]
 
     def may_be_elsewhere(self, session_id: int) -> bool:
         """Can it be a session that another server alone knows? One of ours would be known here, and

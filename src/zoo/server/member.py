@@ -68,6 +68,7 @@ class PeerOfMember(Protocol):
     configurations: Configurations
     now_ms: int
     epochs: Epochs
+    configurations: Configurations
 
     @property
     def state(self) -> ServerState: ...

@@ -71,12 +71,7 @@ class ClusterWorld:
         observers = range(one.voters + 1, one.voters + one.observers + 1)
         first = initial(voters, observers)
         self.ensemble = Ensemble(self.schedule, first)
-        self.service = Checkers(self.schedule, self.SERVICE)
-        for checker in self.service.all:
-            if isinstance(checker, OwnSessions):
-                checker.kind = one.sessions
-            elif isinstance(checker, ReadingOnly):
-                checker.may_be = one.read_only
+        self.service = self._make_service()
         self.checkers = ClusterCheckers(
             self.ensemble,
             [lambda all_of: Agreed(all_of, self.service), *protocol.PROTOCOL, *CONFIGURATION],
@@ -126,6 +121,15 @@ class ClusterWorld:
             self._ask,
             self.trace,
         )
+
+    def _make_service(self) -> Checkers:
+        service = Checkers(self.schedule, self.SERVICE)
+        for checker in service.all:
+            if isinstance(checker, OwnSessions):
+                checker.kind = self.scenario.sessions
+            elif isinstance(checker, ReadingOnly):
+                checker.may_be = self.scenario.read_only
+        return service
 
     def _extended(self, scenario: ClusterScenario) -> ClusterScenario:
         return scenario.extended(self.seed)
