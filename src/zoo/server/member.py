@@ -68,7 +68,6 @@ class PeerOfMember(Protocol):
     configurations: Configurations
     now_ms: int
     epochs: Epochs
-    configurations: Configurations
 
     @property
     def state(self) -> ServerState: ...
