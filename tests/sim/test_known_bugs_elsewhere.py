@@ -6,6 +6,8 @@ need a whole ensemble are in test_known_bugs.py; docs/CORRECTNESS.md lists all.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -13,24 +15,31 @@ from typing import Any
 
 import pytest
 
+from tests import test_config as config
 from tests.persistence import test_installing as installing
 from tests.persistence import test_recovery as recovery
 from tests.persistence import test_truncation as truncation
 from tests.persistence.crashes import disk_with, recovered
+from tests.server import test_member as member
 from tests.zab import test_election as election
 from tests.zab import test_election_outcomes as outcomes
 from tests.zab import test_leader as leader
 from tests.zab import test_learner_log as learner_log
 from tests.zab import test_log_queue as log_queue
+from tests.zab import test_observer as observer
+from zoo import config as config_module
 from zoo.persistence import installing as installing_module
 from zoo.persistence import recovery as recovery_module
 from zoo.persistence import redo
 from zoo.persistence import truncation as truncation_module
+from zoo.server.member import Member
 from zoo.sim.disk import Disk, MemorySnapshotWriter, MemoryStorage
 from zoo.zab.election import Election
 from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner_log import LearnerLog
 from zoo.zab.log_queue import LogQueue
+from zoo.zab.observer import Observer
+from zoo.zab.packets import Packet
 
 Patch = pytest.MonkeyPatch
 E1 = 1 << 32
@@ -136,6 +145,32 @@ def any_commit_goes(patch: Patch) -> None:
     patch.setattr(LearnerLog, "commit", commit)
 
 
+def failed_applies_are_passed_over(patch: Patch) -> None:
+    commit = LearnerLog.commit
+
+    def careless(self: LearnerLog, zxid: int) -> None:
+        with contextlib.suppress(AssertionError):
+            commit(self, zxid)
+
+    patch.setattr(LearnerLog, "commit", careless)
+
+
+def digests_are_not_compared(patch: Patch) -> None:
+    patch.setattr(Member, "_check_digest", lambda self, zxid, entry, agrees: None)
+
+
+def nothing_is_refused(patch: Patch) -> None:
+    patch.setattr(config_module._Builder, "notice", lambda self, key, setting: None)
+
+
+def informs_need_a_proposal(patch: Patch) -> None:
+    def take(self: Observer, packet: Packet, entry: bytes | None) -> None:
+        self._received.commit(packet.zxid)
+
+    patch.setattr(Observer, "_take", take)
+    patch.setattr(Observer, "_take_runs", lambda self, data, pos: pos)
+
+
 # --- what guards against them
 
 Disks = Callable[[Path], None]
@@ -171,6 +206,27 @@ every_install = without_one(
     lambda: installing.test_every_crash_leaves_the_old_history_or_the_snapshot_alone(E1 + 2)
 )
 
+
+def parted_data_are_told() -> None:
+    told = Told()
+    logging.getLogger("zoo").addHandler(told)
+    try:
+        member.test_data_that_part_from_the_leaders_are_told_loudly(told)
+    finally:
+        logging.getLogger("zoo").removeHandler(told)
+
+
+class Told(logging.Handler):
+    """The messages of a log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
 GUARDS: dict[str, tuple[Callable[[Patch], None], Disks]] = {
     "1277 the counter runs into the epoch": (
         counters_run_over,
@@ -183,6 +239,10 @@ GUARDS: dict[str, tuple[Callable[[Patch], None], Disks]] = {
     "2325 a server without its snapshots starts empty": (
         lost_snapshots_do_not_matter,
         on_a_disk(recovery.test_logs_alone_that_begin_later_are_refused),
+    ),
+    "2355 an apply that failed is passed over": (
+        failed_applies_are_passed_over,
+        without_one(learner_log.test_what_cannot_be_applied_is_not_passed_over),
     ),
     "2872 a partial snapshot is trusted": (partial_snapshots_are_published, every_install),
     "3642 a state half old": (changes_have_no_note, every_install),
@@ -215,6 +275,22 @@ GUARDS: dict[str, tuple[Callable[[Patch], None], Disks]] = {
         without_one(
             lambda: learner_log.test_a_commit_that_skips_ends_the_link(learner_log.NEW[1][0])
         ),
+    ),
+    "hazard 7 data part from the leader's, and nobody is told": (
+        digests_are_not_compared,
+        without_one(parted_data_are_told),
+    ),
+    "hazard 9 one line of zoo.cfg turns syncing off": (
+        nothing_is_refused,
+        without_one(
+            lambda: config.test_what_would_cost_data_or_safety_is_refused_with_reason(
+                "forceSync=no", "a crash would lose them"
+            )
+        ),
+    ),
+    "hazard 10 an INFORM in synchronisation finds nothing to commit": (
+        informs_need_a_proposal,
+        without_one(observer.test_synchronisation_mixes_proposals_and_informs),
     ),
 }
 

@@ -101,3 +101,14 @@ def test_acks_are_for_what_is_durable_and_not_covered_by_newleader() -> None:
     peer.flush()
     assert log.take_acks() == [NEW[2][0]]
     assert log.take_acks() == []
+
+
+def test_what_cannot_be_applied_is_not_passed_over() -> None:
+    """ZOOKEEPER-2355: a member that fails goes down with its reason, it does not skip."""
+    peer = FakePeer(OLD)
+    log = received(peer)
+    log.append(*NEW[0])
+    log.serve()
+    peer.replica.last_zxid = NEW[0][0]
+    with pytest.raises(AssertionError, match="after"):
+        log.commit(NEW[0][0])
