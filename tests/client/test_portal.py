@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
@@ -21,6 +23,44 @@ def test_results_and_errors_come_back() -> None:
     assert portal().run(double(4)) == 8
     with pytest.raises(KeyError):
         portal().run(fail())
+
+
+def test_an_interrupted_caller_cancels_its_work() -> None:
+    began, cancelled = threading.Event(), threading.Event()
+
+    class Interrupted(Exception):
+        pass
+
+    async def work() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Interrupted):
+            portal().run(work())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert cancelled.wait(5) or not began.is_set()
+
+
+def test_work_that_is_cancelled_there_says_so_here() -> None:
+    async def cancelled() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.Event().wait()
+
+    with pytest.raises(CancelledError):
+        portal().run(cancelled())
 
 
 def test_many_threads_share_one_loop() -> None:

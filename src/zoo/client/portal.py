@@ -7,13 +7,61 @@ in it: each blocking client has a `Dispatcher`, a thread that is born with its f
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import queue
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+class _Crossing(Generic[T]):
+    """A coroutine there, and who waits for it here, woken in the very turn in which it ends.
+
+    (asyncio.run_coroutine_threadsafe has a future with a condition, and takes a turn more.)
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._work = work
+        self._task: asyncio.Task[None]
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+        self._ended = threading.Lock()
+        self._ended.acquire()
+
+    # --- on the loop
+
+    def begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            self._result.append(await self._work)
+        except asyncio.CancelledError:
+            self._error = concurrent.futures.CancelledError()
+        except BaseException as error:
+            self._error = error
+        self._ended.release()
+
+    def cancel(self) -> None:
+        # Not before it has begun: the work would never be awaited.
+        asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    # --- in the caller's thread
+
+    def wait(self) -> None:
+        self._ended.acquire()
+
+    def result(self) -> T:
+        error, self._error = self._error, None
+        if error is None:
+            return self._result[0]
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame
 
 
 class Portal:
@@ -33,12 +81,14 @@ class Portal:
         if self.is_current:
             work.close()
             raise RuntimeError("a blocking call from the portal's own thread would wait for ever")
-        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        crossing = _Crossing(work)
+        self.post(crossing.begin)
         try:
-            return future.result()
+            crossing.wait()
         except BaseException:
-            future.cancel()
+            self.post(crossing.cancel)
             raise
+        return crossing.result()
 
     @property
     def is_current(self) -> bool:
