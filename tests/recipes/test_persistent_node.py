@@ -80,3 +80,45 @@ def test_one_that_outlives_its_session(hosts: str) -> None:
             assert await other.exists("/a") is None
 
     run(main())
+
+
+def test_stopped_or_cancelled_while_it_is_created_nothing_stays(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            await other.create("/a", ephemeral=True)
+            node = PersistentNode(zk, "/a", b"ours")
+            starting = asyncio.ensure_future(node.start())
+            await zk.sync()
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+            for moment in range(12):
+                node = PersistentNode(zk, "/b", b"ours")
+                starting = asyncio.ensure_future(node.start())
+                for _ in range(moment):
+                    await asyncio.sleep(0)
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+                await node.stop()
+
+                async def is_gone() -> bool:
+                    return await zk.exists("/b") is None
+
+                await poll_until(is_gone, f"cancelled after {moment} turns, gone")
+
+    run(main())
+
+
+def test_what_is_there_is_given_our_data(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            await zk.create("/a", b"old")
+            async with PersistentNode(zk, "/a", b"new", ephemeral=False) as node:
+                assert (await zk.get("/a")).data == b"new"
+                drop_connection(zk)
+                await node.set_data(b"newer")
+                assert (await zk.get("/a")).data == b"newer"
+            await zk.create("/a", b"old")
+            async with PersistentNode(zk, "/a", ephemeral=False):
+                assert (await zk.get("/a")).data == b"old"
+
+    run(main())

@@ -126,15 +126,15 @@ class Partitioner:
 
     async def stop(self) -> None:
         """Leave. Returns when all work has ended and all partitions are free for others."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        tasks, self._tasks, self._wanted = self._tasks, [], set()
+        tasks += self._holding.values()
+        for task in tasks:  # before anything is waited for: that may be cancelled
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._wanted = set()
-        holding = list(self._holding.values())
-        for task in holding:
-            task.cancel()
-        await asyncio.gather(*holding, self._group.leave(), return_exceptions=True)
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            with contextlib.suppress(ClientError):
+                await self._group.leave()
 
     async def __aenter__(self) -> Partitioner:
         await self.start()

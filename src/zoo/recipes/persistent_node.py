@@ -1,15 +1,17 @@
 """PersistentNode: a znode that is there as long as somebody wants it to be.
 
-Guarantee: while it runs, the znode exists whenever this client is connected, save for the moment
-after it was deleted or the session was lost: then it is created anew, with the data last given.
+Guarantee: while it runs, the znode exists whenever this client is connected, with the data last
+given, save for the moment after it was deleted or the session was lost: then it is created anew.
 SUSPENDED needs nothing. On LOST an ephemeral znode is gone until the next session, which brings it
-back by itself; `is_there` tells. Nobody else's znode is touched: while another session's ephemeral
-has the path, ours waits until that is gone.
+back by itself; `is_there` tells. While another session's ephemeral has the path, ours waits until
+that is gone. Nobody else's znode is touched, unless it took the place of ours between a look and
+the change after it, with the same version: those who share a path should not change their data.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from functools import partial
 from typing import Generic, Self, TypeVar
@@ -17,12 +19,13 @@ from typing import Generic, Self, TypeVar
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import (
     BadVersionError,
+    ClientError,
     NodeExistsError,
     NoNodeError,
     SessionExpiredError,
 )
 from zoo.jute.records import Stat
-from zoo.recipes.waiting import PATIENT, Deadline, Wake
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, in_background
 
 T = TypeVar("T")
 log = logging.getLogger("zoo.recipes")
@@ -36,11 +39,13 @@ class PersistentNode(Generic[T]):
     ) -> None:
         self.path = path
         self.data = data
-        """As last given."""
+        """As last given; None leaves the data of a znode that is there as they are."""
+        self._is_written = data is None
         self._zk = zk
         self._ephemeral = ephemeral
         self._session_id = 0
         self._task: asyncio.Task[None] | None = None
+        self._changed = Wake()
 
     def __repr__(self) -> str:
         return f"<PersistentNode {self.path} {'there' if self.is_there else 'not there'}>"
@@ -56,40 +61,57 @@ class PersistentNode(Generic[T]):
 
     async def start(self, timeout: float | None = 30.0) -> None:
         """Returns once it is there. Raises NodeExistsError when another session's ephemeral still
-        has the path after `timeout` seconds."""
+        has the path after `timeout` seconds; however it fails, no ephemeral is left behind."""
         if self._task is not None:
             return
-        deadline = Deadline(timeout)
-        while not await self._is_ours(changed := Wake()):
-            try:
-                async with deadline.limit():
-                    await changed.wait()
-            except TimeoutError:
-                raise NodeExistsError(
-                    "it belongs to another session", operation="start", path=self.path
-                ) from None
-            finally:
-                self._zk._forget(self.path, changed)
-        self._zk._forget(self.path, changed)
+        try:
+            await self._until_ours(Deadline(timeout))
+        except BaseException:
+            if self._ephemeral:  # a create that was cancelled, or not answered, may be applied yet
+                in_background(self._zk, self._take_back())
+            raise
         self._task = asyncio.create_task(self._keep())
 
+    async def _until_ours(self, deadline: Deadline) -> None:
+        while True:
+            changed = Wake()
+            try:
+                if await self._is_ours(changed):
+                    return
+                if not await changed.within(None, deadline):
+                    raise NodeExistsError(
+                        "it belongs to another session", operation="start", path=self.path
+                    )
+            finally:
+                self._zk._forget(self.path, changed)
+
     async def stop(self) -> None:
-        """Delete it, and keep it no longer."""
+        """Delete it, and keep it no longer; cancelled, that goes on."""
         task, self._task = self._task, None
         if task is None:
             return
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        session_id, self._session_id = self._session_id, 0
-        if self._ephemeral and session_id != self._zk.session_id:
-            return  # it went with its session; what may be there is another's
-        await self._zk.retrying(self._delete)
+        self._session_id = 0
+        try:
+            await asyncio.gather(task, return_exceptions=True)
+            await self._zk.retrying(self._delete)
+        except SessionExpiredError:
+            return  # it went with its session
+        except asyncio.CancelledError:
+            in_background(self._zk, self._take_back())
+            raise
 
     async def set_data(self, data: T) -> None:
-        """Also what it is created with from now on."""
-        self.data = data
-        if self.is_there:
+        """Also what it is created with from now on. When no server can be reached for so long that
+        this raises an error, they are written later."""
+        self.data, self._is_written = data, False
+        if self._task is None:
+            return
+        try:
             await self._zk.retrying(self._write)
+        finally:
+            if not self._is_written:
+                self._changed.set()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -103,7 +125,7 @@ class PersistentNode(Generic[T]):
     async def _keep(self) -> None:
         try:
             while True:
-                changed = Wake()
+                changed = self._changed = Wake()
                 try:
                     await self._zk.retrying(partial(self._is_ours, changed), PATIENT)
                     await changed.wait()
@@ -120,16 +142,13 @@ class PersistentNode(Generic[T]):
             try:
                 stat = await self._zk.exists(self.path, watch=wake)
                 if stat is None:
-                    data = self.data
-                    node = await self._create(data)
-                    if node is None:
+                    stat = await self._create(self.data)
+                    if stat is None:
                         continue
-                    if data is not self.data:
-                        await self._write()
-                    stat = node
-                owner = self._zk.session_id if self._ephemeral else 0
-                is_ours = stat.ephemeral_owner == owner
+                is_ours = self._owns(stat)
                 self._session_id = self._zk.session_id if is_ours else 0
+                if is_ours and not self._is_written:
+                    await self._write()
                 return is_ours
             except SessionExpiredError:
                 self._session_id = 0
@@ -142,22 +161,37 @@ class PersistentNode(Generic[T]):
             )
         except NodeExistsError:
             return None
+        self._is_written = data is self.data
         return node.stat
+
+    def _owns(self, stat: Stat) -> bool:
+        return stat.ephemeral_owner == (self._zk.session_id if self._ephemeral else 0)
 
     async def _write(self) -> None:
         """Our data into our znode; when it is gone, the next one is created with them."""
         while True:
-            stat = await self._zk.exists(self.path)
-            if stat is None or (self._ephemeral and stat.ephemeral_owner != self._zk.session_id):
+            stat, data = await self._zk.exists(self.path), self.data
+            if stat is None or not self._owns(stat):
                 return
             try:
-                await self._zk.set(self.path, self.data, version=stat.version)
+                await self._zk.set(self.path, data, version=stat.version)
+                self._is_written = data is self.data
                 return
             except (BadVersionError, NoNodeError):
                 continue
 
     async def _delete(self) -> None:
-        try:
-            await self._zk.delete(self.path)
-        except NoNodeError:
-            return
+        """Also what a create that nobody waits for any more has made, but nobody else's."""
+        while True:
+            stat = await self._zk.exists(self.path)
+            if stat is None or not self._owns(stat):
+                return
+            try:
+                await self._zk.delete(self.path, version=stat.version)
+                return
+            except (BadVersionError, NoNodeError):
+                continue
+
+    async def _take_back(self) -> None:
+        with contextlib.suppress(ClientError):  # then the session is over, and the znode with it
+            await self._zk.retrying(self._delete, PATIENT)

@@ -10,8 +10,9 @@ place is gone.
 Holding is never certain for ever: the session may expire while the process sleeps. `is_held` is
 false once the server was not heard of for a session timeout, and `lost` is set then. Even that may
 be late: a server that is cut off from its leader answers its clients for some ticks more, while the
-leader ends their sessions; and the clock of a machine that sleeps stands still. Whoever acts on the
-outside world passes the token along.
+leader ends their sessions; after a long silence the leader may hear too late that the client is
+back; and the clock of a machine that sleeps stands still. Whoever acts on the outside world passes
+the token along.
 
 Contenders of other libraries are seen, and with the right layout they see ours: mixed fleets
 exclude each other (`zoo.recipes.layouts`).

@@ -46,6 +46,14 @@ class Sight(Protocol):
         """Has nothing gone wrong with servers and between them so far?"""
         ...
 
+    def were_clocks_well(self) -> bool:
+        """Have all servers had the same time so far?"""
+        ...
+
+    def newest_zxid(self) -> int:
+        """Of what the servers have agreed on so far."""
+        ...
+
 
 class Process:
     """What a program is given: its number, its source of chance, and a way to connect."""
@@ -77,6 +85,8 @@ class Process:
         """How often it was started again."""
         self.woke_at = -1e9
         """When its machine last woke from a sleep that its clock knows nothing of."""
+        self.troubled_until = -1e9
+        """When what last went wrong with it, or between it and the servers, is over."""
         self.is_done = False
         self.result: Any = None
         self._program = program
@@ -115,6 +125,11 @@ class Process:
     def now(self) -> float:
         """Seconds since the world began, by no clock of any machine: for checks, not to act on."""
         return self._schedule.now / 1e6
+
+    @property
+    def clock(self) -> float:
+        """Seconds by its machine's clock, which stands still while that sleeps: for checks."""
+        return self._loop.time()
 
     # --- for the world
 

@@ -122,6 +122,12 @@ class ProgramWorld(ClusterWorld):
     def were_servers_well(self) -> bool:
         return not self.faults.counts
 
+    def were_clocks_well(self) -> bool:
+        return not self.faults.counts.get("clock")
+
+    def newest_zxid(self) -> int:
+        return self.history.last_zxid
+
     def _at(self, address: str) -> ClusterServer | None:
         return next((s for s in self.servers if address == f"10.0.0.{s.sid}"), None)
 
@@ -151,6 +157,7 @@ class ProgramWorld(ClusterWorld):
 
     def _hit(self, process: Process, kind: str) -> None:
         duration = self._duration(process)
+        process.troubled_until = (self.schedule.now + duration) / 1e6
         if kind in ("kill", "power"):
             process.crash(power=kind == "power")
         elif kind in ("stop", "sleep"):

@@ -1,8 +1,9 @@
 """Studies of queues: Queue, PriorityQueue, DelayQueue, WorkQueue.
 
-Checked: an item is handed out once at most; whoever takes one leaves none before it (by what the
-servers agreed on); an item that was put is there, was handed out, or was in the hands of a taker
-that lost its connection or its life; an item of a WorkQueue is acknowledged once and never lost.
+Checked: an item is handed out once at most; whoever takes one leaves none before it, by what the
+servers agreed on (of other ranks: none that it knew when it asked), and not before its time; an
+item that was put is there, was handed out, or was in the hands of a taker that lost its connection
+or its life; an item of a WorkQueue is acknowledged once and never lost.
 """
 
 from __future__ import annotations
@@ -10,28 +11,36 @@ from __future__ import annotations
 import asyncio
 from collections import Counter as Bag
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError, OperationTimeoutError
 from zoo.recipes import DelayQueue, PriorityQueue, Queue, WorkQueue
-from zoo.recipes.queues import in_order
+from zoo.recipes.queues import Item, in_order
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import take_turns
 
 PATH = "/queue"
 
 
+class Taking(NamedTuple):
+    """`known` is the newest zxid that the taker had seen when it asked."""
+
+    item: bytes
+    known: int
+
+
 class QueueStudy:
     """Two that put and three that take."""
 
     NAME: ClassVar[str] = "Queue"
-    STRICT: ClassVar[bool] = True
-    """Nobody takes an item while an earlier one is there."""
+    pause = 0.0
+    """Between two takings, at most: with a pause the queue grows, and the order matters more."""
 
     def __init__(self) -> None:
         self.put: list[str] = []
         self.taken: Bag[str] = Bag()
+        self.takings: list[Taking] = []
         self.in_hands = 0
         """Takings that may have ended with an item and nobody who knows."""
         self.given_up = 0
@@ -61,13 +70,17 @@ class QueueStudy:
         async def turn(process: Process, zk: AsyncClient[bytes]) -> None:
             self.in_hands += 1  # until we know better; a process that dies here never does
             try:
+                known = zk.last_zxid
                 item = await self.make(zk).get(process.rng.uniform(0.1, 2))
                 self.taken[item.decode()] += 1
                 assert self.taken[item.decode()] == 1, f"{item!r} was handed out twice"
                 self.in_hands -= 1
+                self.takings.append(Taking(item, known))
+                self.check_time(process, item)
             except OperationTimeoutError as error:
                 self.in_hands -= error.operation == "get"
                 raise
+            await asyncio.sleep(process.rng.uniform(0, self.pause))
 
         await take_turns(process, turn)
 
@@ -84,16 +97,22 @@ class QueueStudy:
         assert not twice, f"put twice: {twice}"
         lost = never_there(run, self.put)
         assert not lost, f"never there, yet put: {lost}"
-        if self.STRICT:
-            self.check_order(run, [path for path in gone if path in self.put])
+        self.check_order(run, [path for path in gone if path in self.put])
+
+    def check_time(self, process: Process, item: bytes) -> None:
+        """Was it due?"""
 
     def check_order(self, run: Run, gone: list[str]) -> None:
+        """Nobody takes an item while an earlier one is there."""
         for path in gone:
-            zxid = run.versions(path)[-1][0]
-            parent = run.at(PATH, zxid - 1)
-            names = [child.decode() for child in parent.children] if parent is not None else []
-            first = in_order(names)[0].name
-            assert path == f"{PATH}/{first}", f"{path} was taken before {first}"
+            first = f"{PATH}/{items_before(run, path)[0].name}"
+            assert path == first, f"{path} was taken before {first}"
+
+
+def items_before(run: Run, path: str) -> list[Item]:
+    """What was there, in order, right before an item was taken."""
+    parent = run.at(PATH, run.versions(path)[-1][0] - 1)
+    return in_order([child.decode() for child in parent.children] if parent is not None else [])
 
 
 def never_there(run: Run, put: list[str]) -> list[str]:
@@ -109,7 +128,7 @@ def is_item(path: str) -> bool:
 
 class PriorityQueueStudy(QueueStudy):
     NAME = "PriorityQueue"
-    STRICT = False  # a more urgent one may come while we reach for the first
+    pause = 0.6
 
     def make(self, zk: AsyncClient[bytes]) -> Any:
         return PriorityQueue(zk, PATH)
@@ -118,17 +137,41 @@ class PriorityQueueStudy(QueueStudy):
         path: str = await queue.put(item, process.rng.choice((0, 10, 500, 999)))
         return path
 
+    def check_order(self, run: Run, gone: list[str]) -> None:
+        """A more urgent one may come while we reach for the first, but who knows it takes it."""
+        paths = {state.data: path for path in gone if (state := run.versions(path)[0][1])}
+        for item, known in self.takings:
+            path = paths.get(item)
+            if path is None:
+                continue  # of its putting nobody was told
+            for other in items_before(run, path):
+                if path == f"{PATH}/{other.name}":
+                    break
+                was_there = run.at(f"{PATH}/{other.name}", known)
+                assert not was_there, f"{path} was taken before {other.name}"
 
-class DelayQueueStudy(QueueStudy):
+
+class DelayQueueStudy(PriorityQueueStudy):
     NAME = "DelayQueue"
-    STRICT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.due: dict[bytes, float] = {}
 
     def make(self, zk: AsyncClient[bytes]) -> Any:
         return DelayQueue(zk, PATH)
 
     async def put_one(self, process: Process, queue: Any, item: bytes) -> str:
-        path: str = await queue.put(item, process.rng.choice((0, 0.5, 3)))
+        delay = process.rng.choice((0, 0.5, 3))
+        self.due[item] = process.now + delay
+        path: str = await queue.put(item, delay)
         return path
+
+    def check_time(self, process: Process, item: bytes) -> None:
+        """By the clock of the service, as long as that is one."""
+        early = self.due[item] - process.now
+        if process.sight.were_clocks_well():
+            assert early <= 0, f"{item!r} was handed out {early:.3f} s too early"
 
 
 class WorkQueueStudy(QueueStudy):

@@ -10,15 +10,23 @@ from zoo.sim.checking import Violation
 from zoo.sim.client_loop_world import ProgramWorld
 from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.testing.simulated import Run
+from zoo.testing.simulated_barriers import BARRIERS
 from zoo.testing.simulated_commits import COMMITS
+from zoo.testing.simulated_copies import COPIES
+from zoo.testing.simulated_leases import LEASES
 from zoo.testing.simulated_locks import LOCKS
+from zoo.testing.simulated_nodes import NODES
 from zoo.testing.simulated_queues import QUEUES
 from zoo.testing.simulated_services import SERVICES
 from zoo.testing.simulated_study import Study
 from zoo.testing.simulated_values import VALUES
 
 STUDIES: dict[str, type[Study]] = {
-    study.NAME: study for study in (*LOCKS, *QUEUES, *VALUES, *COMMITS, *SERVICES)
+    study.NAME: study
+    for study in (
+        *(*LOCKS, *LEASES, *BARRIERS, *QUEUES),
+        *(*VALUES, *COPIES, *NODES, *COMMITS, *SERVICES),
+    )
 }
 
 

@@ -37,9 +37,11 @@ class Study(Protocol):
 class Holders:
     """Who believes to hold something, judged at the moment when one more begins to.
 
-    Two cases are left out, in which `is_held` may be wrong and tokens are what one needs. A machine
-    whose clock stood still believes too long. And a member that is cut off from its leader answers
-    its clients for a while, yet the leader hears nothing of them and ends their sessions.
+    Three cases are left out, in which `is_held` may be wrong and tokens are what one needs. A
+    machine whose clock stood still believes too long. A member that is cut off from its leader
+    answers its clients for a while, yet the leader hears nothing of them and ends their sessions.
+    And it tells the leader of its clients once in a while only: for a session on the brink, of a
+    process that was stopped or cut off, that may be too late.
     """
 
     def __init__(self, most: int = 1) -> None:
@@ -71,8 +73,9 @@ class Holders:
 
 
 def may_be_wrong(process: Process, place: Place) -> bool:
-    was_ended = process.sight.has_ended(place.session_id)
-    return slept_lately(process) or (was_ended and not process.sight.were_servers_well())
+    on_the_brink = process.now < process.troubled_until + process.session_timeout
+    may_have_ended = on_the_brink or not process.sight.were_servers_well()
+    return slept_lately(process) or (may_have_ended and process.sight.has_ended(place.session_id))
 
 
 def slept_lately(process: Process) -> bool:
