@@ -77,16 +77,30 @@ def test_a_flipped_bit_at_every_byte_of_a_middle_record_is_corruption() -> None:
             assert f"byte {start + RECORD}" in caught.value.reason
 
 
-def test_a_flipped_bit_in_the_last_record_is_a_torn_tail() -> None:
-    whole = log_bytes(range(1, 4), padding=100)
+@pytest.mark.parametrize("padding", [0, 100])
+def test_a_flipped_bit_in_the_last_record_is_corruption(padding: int) -> None:
+    """It was whole, so it may have been acknowledged."""
+    whole = log_bytes(range(1, 4), padding=padding)
     start = len(FILE_HEADER) + 2 * RECORD
-    for position in range(start, start + RECORD):
+    for bit in range(start * 8, (start + RECORD) * 8):
         damaged = bytearray(whole)
-        damaged[position] ^= 1
-        zxids, scanner = scan(bytes(damaged))
-        assert zxids == [1, 2]
-        assert scanner.torn is not None
-        assert scanner.torn.offset == start
+        damaged[bit >> 3] ^= 1 << (bit & 7)
+        with pytest.raises(CorruptLog, match="has changed since") as caught:
+            scan(bytes(damaged))
+        assert caught.value.offset == start
+
+
+def test_a_last_record_that_lacks_a_sector_is_torn() -> None:
+    whole = log_bytes([1], padding=100)[: len(FILE_HEADER) + RECORD]
+    entry = encode_entry(bytes(12) + (2).to_bytes(8, "big") + bytes(range(1, 251)) * 8)
+    log = bytearray(whole + entry + bytes(100))
+    log[1024:1536] = bytes(512)
+    zxids, scanner = scan(bytes(log))
+    assert zxids == [1]
+    assert scanner.torn is not None
+    log[1100] = 1
+    with pytest.raises(CorruptLog, match="has changed since"):
+        scan(bytes(log))
 
 
 def test_a_zeroed_page_before_valid_records_is_corruption() -> None:

@@ -17,7 +17,8 @@ them zeros up to the preallocated size:
   middle of a write leaves; nothing of it was ever acknowledged, since acknowledgements leave
   after fsync. `scanner.torn` tells where to cut.
 * CORRUPT: a damaged record with a valid one after it. Acknowledged txns are lost, and cutting
-  there would lose the later ones too: `CorruptLog`, and a human decides.
+  there would lose the later ones too: `CorruptLog`, and a human decides. So too where the last
+  record was whole once (`_has_changed`): it may have been acknowledged before a bit of it flipped.
 
 Whether a torn end is acceptable in a file that is not the newest is for recovery to judge: it
 knows the neighbours.
@@ -46,6 +47,9 @@ ERROR_TXN = -1
 # from making us read gigabytes before the checksum gets its say.
 MAX_ENTRY = 256 * 1024 * 1024
 CHUNK = 1024 * 1024
+MOST_EXAMINED = 4 * 1024 * 1024  # bytes of a damaged record
+SECTOR = 512
+"""Bytes of a disk that are written together or not at all."""
 # A log of a killed server ends in up to preAllocSize of zeros: comparing takes a hundredth of
 # the time that rstrip takes.
 _ZEROS = bytes(CHUNK + 64)
@@ -167,8 +171,15 @@ class LogScanner:
 
     def _finish(self, reason: str) -> None:
         """Classify what follows the last valid record: clean, torn or corrupt."""
-        last = self._last_nonzero(self.end - self._base)
+        at = self.end - self._base
+        while len(self._buffer) < at + MOST_EXAMINED and (more := self._read(CHUNK)):
+            self._buffer += more
+        damaged = self._buffer[at : at + MOST_EXAMINED]
+        last = self._last_nonzero(at)
         if last >= self.end:
+            if _has_changed(damaged, self.end):
+                reason = "the last record was whole and has changed since: the disk may be failing"
+                raise CorruptLog(self.name, self.end, reason)
             reason = reason or "the file ends inside a record"
             self.torn = TornTail(self.name, self.end, last + 1 - self.end, reason)
         elif self.end < HEADER_SIZE:
@@ -216,3 +227,34 @@ class LogScanner:
                 reason = f"a damaged record, yet a valid one follows at byte {base + pos}"
                 raise CorruptLog(self.name, self.end, reason)
         return len(window), CHUNK
+
+
+def _has_changed(data: bytes, offset: int) -> bool:
+    """Was the damaged record that `data` begins with, at `offset` of its file, ever whole?
+
+    Its end mark is the last of it to be written, and what a crash leaves out are the ends of files
+    or sectors of zeros. So one with its end mark in place and no such sector was whole; likewise
+    one whose checksum holds but for the end mark, or for a bit of its length.
+    """
+    if len(data) < RECORD_HEAD.size:
+        return False
+    checksum, length = RECORD_HEAD.unpack_from(data)
+    start = RECORD_HEAD.size
+    for bit in range(-1, 32):
+        stop = start + (length if bit < 0 else (length ^ 1 << bit) & 0xFFFFFFFF)
+        if not start + TXN_HEADER_SIZE <= stop < len(data) or not data[stop]:
+            continue
+        if adler32(data[start:stop]) == checksum:
+            return True
+        if bit < 0 and data[stop] == END_OF_RECORD[0] and not _has_hole(data[:stop], offset):
+            return True
+    return False
+
+
+def _has_hole(data: bytes, offset: int) -> bool:
+    """Is one of the file's sectors that lie within `data`, from `offset` on, nothing but zeros?
+
+    (Those at its two ends hold the record before it and the end mark.)
+    """
+    whole = range(-offset % SECTOR, len(data) - SECTOR + 1, SECTOR)
+    return any(_ZEROS.startswith(data[at : at + SECTOR]) for at in whole)
