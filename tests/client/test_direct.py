@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
@@ -9,7 +10,8 @@ import pytest
 
 from zoo.client.blocking import Client
 from zoo.client.calls import Call
-from zoo.client.direct import ask
+from zoo.client.converters import TEXT
+from zoo.client.direct import ask, direct, finish
 from zoo.client.errors import (
     BadVersionError,
     ClientClosedError,
@@ -22,7 +24,7 @@ from zoo.client.errors import (
 from zoo.client.portal import portal
 from zoo.client.session import Session
 from zoo.client.wire import IS_POSSIBLE
-from zoo.jute.client_records import DeleteRequest
+from zoo.jute.client_records import ExistsRequest
 from zoo.jute.operations import Op
 from zoo.testing.partition import Partition
 
@@ -41,10 +43,29 @@ def test_answers_and_errors(hosts: str) -> None:
             zk.get("/b")
         with pytest.raises(RequestTooLargeError):
             zk.set("/a", bytes(1 << 20))
-        wire = zk._client._wire("/a", "delete")
-        assert ask(zk._client._session, Op.delete, DeleteRequest(wire, -1), "/a", None) is None
+        reader, zxid = ask(zk._client._session, Op.exists, ExistsRequest(b"/", False), "/", None)
+        assert (reader.remaining, zxid) == (68, zk.last_zxid)
     with pytest.raises(ClientClosedError):
         zk.get("/")
+
+
+def test_operations_of_several_requests(hosts: str) -> None:
+    with Client(hosts) as zk:
+        zk.create("/a/b/c", b"1", make_parents=True)
+        assert zk.exists("/a/b") is not None
+        assert zk.children("/a") == ["b"]
+        below = zk.below("/a").with_data(TEXT)
+        assert below.get("/b/c").data == "1"
+        assert below.count_descendants() == 2
+        assert zk.delete_all("/a") == 3
+        assert zk.exists("/a") is None
+
+
+def test_what_waits_for_a_loop_is_no_direct_operation(hosts: str) -> None:
+    with pytest.raises(AssertionError, match="waits for its loop"):
+        finish(asyncio.sleep(0))
+    with Client(hosts) as zk, pytest.raises(AssertionError, match="on the loop"):
+        finish(direct(zk._client)._ask(Op.exists, None, "/", None, watch=object()))  # type: ignore[arg-type]
 
 
 def test_a_late_request_that_was_not_sent_never_will_be(hosts: str) -> None:

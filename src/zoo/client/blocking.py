@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.blocking_parts import BlockingTransaction, BlockingWatchStream
 from zoo.client.converters import BYTES, Converter
-from zoo.client.direct import ask
+from zoo.client.direct import direct, finish
 from zoo.client.errors import ClientError
 from zoo.client.portal import Dispatcher, portal
 from zoo.client.results import Children, Node, Transferred
@@ -24,9 +24,7 @@ from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
 from zoo.client.transaction import Get, ListChildren
 from zoo.client.watches import Event
-from zoo.jute.client_records import GetDataRequest, SetDataRequest
 from zoo.jute.constants import OPEN_ACL_UNSAFE, WatcherType
-from zoo.jute.operations import Op
 from zoo.jute.records import ACL, ClientInfo, Stat
 
 T = TypeVar("T")
@@ -91,6 +89,7 @@ class Client(Generic[T]):
             **more,
         )
         self._client._session.lends_wires = True
+        self._direct = direct(self._client)
         self._dispatcher = Dispatcher(_report)
         self._listeners: dict[Callable[[State], object], Callable[[State], None]] = {}
 
@@ -100,6 +99,7 @@ class Client(Generic[T]):
     def _view(self, client: AsyncClient[U]) -> Client[U]:
         view: Client[U] = Client.__new__(Client)
         view._client = client
+        view._direct = direct(client)
         view._dispatcher = self._dispatcher
         view._listeners = self._listeners
         return view
@@ -190,26 +190,27 @@ class Client(Generic[T]):
     def get(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Node[T]:
-        if watch is not None:
-            return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
-        client = self._client
-        request = GetDataRequest(client._wire(path, "get"), False)
-        reply = ask(client._session, Op.getData, request, path, timeout)
-        return Node(path, client._value(reply.data, path), reply.stat)
+        if watch is None:
+            return finish(self._direct.get(path, timeout=timeout))
+        return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
 
     def exists(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Stat | None:
+        if watch is None:
+            return finish(self._direct.exists(path, timeout=timeout))
         return self._run(self._client.exists(path, watch=self._callback(watch), timeout=timeout))
 
     def children(
         self, path: str = "/", *, watch: Callback | None = None, timeout: float | None = None
     ) -> list[str]:
-        return self._run(self._client.children(path, watch=self._callback(watch), timeout=timeout))
+        return self.children_stat(path, watch=watch, timeout=timeout).names
 
     def children_stat(
         self, path: str = "/", *, watch: Callback | None = None, timeout: float | None = None
     ) -> Children:
+        if watch is None:
+            return finish(self._direct.children_stat(path, timeout=timeout))
         return self._run(
             self._client.children_stat(path, watch=self._callback(watch), timeout=timeout)
         )
@@ -249,33 +250,30 @@ class Client(Generic[T]):
     def set(
         self, path: str, data: T | None, *, version: int = -1, timeout: float | None = None
     ) -> Stat:
-        client = self._client
-        request = SetDataRequest(client._wire(path, "set"), client._bytes(data, path), version)
-        stat: Stat = ask(client._session, Op.setData, request, path, timeout).stat
-        return stat
+        return finish(self._direct.set(path, data, version=version, timeout=timeout))
 
     def delete(self, path: str, *, version: int = -1, timeout: float | None = None) -> None:
-        self._run(self._client.delete(path, version=version, timeout=timeout))
+        finish(self._direct.delete(path, version=version, timeout=timeout))
 
     def delete_all(self, path: str, *, timeout: float | None = None) -> int:
-        return self._run(self._client.delete_all(path, timeout=timeout))
+        return finish(self._direct.delete_all(path, timeout=timeout))
 
     def get_acl(self, path: str, *, timeout: float | None = None) -> tuple[list[ACL], Stat]:
-        return self._run(self._client.get_acl(path, timeout=timeout))
+        return finish(self._direct.get_acl(path, timeout=timeout))
 
     def set_acl(
         self, path: str, acl: Iterable[ACL], *, version: int = -1, timeout: float | None = None
     ) -> Stat:
-        return self._run(self._client.set_acl(path, acl, version=version, timeout=timeout))
+        return finish(self._direct.set_acl(path, acl, version=version, timeout=timeout))
 
     def sync(self, path: str = "/", *, timeout: float | None = None) -> None:
-        self._run(self._client.sync(path, timeout=timeout))
+        finish(self._direct.sync(path, timeout=timeout))
 
     def count_descendants(self, path: str = "/", *, timeout: float | None = None) -> int:
-        return self._run(self._client.count_descendants(path, timeout=timeout))
+        return finish(self._direct.count_descendants(path, timeout=timeout))
 
     def ephemerals(self, prefix: str = "/", *, timeout: float | None = None) -> list[str]:
-        return self._run(self._client.ephemerals(prefix, timeout=timeout))
+        return finish(self._direct.ephemerals(prefix, timeout=timeout))
 
     # --- several at once, watches, administration
 

@@ -1,42 +1,73 @@
-"""The short way of a blocking call: no coroutine, task or future between thread and core.
+"""The short way of a blocking call: no task, future or event loop between thread and core.
 
-The request is made in the caller's thread. When nothing else is under way the same thread sends it
-and reads the answer (`zoo.client.wire`); else it is handed to the portal's loop, and the answer
-wakes the caller through a lock. It is for calls that are one request and nothing else.
+Operations that are requests one after the other are the asyncio client's own, on a session whose
+`request` blocks: their coroutines run to their end in the caller's thread. A request goes out there
+as well when nothing else is under way (`zoo.client.wire`); else it is handed to the portal's loop,
+and the answer wakes the caller through a lock.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from zoo.client.async_client import AsyncClient
 from zoo.client.calls import Call
-from zoo.client.errors import ClientClosedError, ClientError, OperationTimeoutError
+from zoo.client.errors import ClientClosedError, ClientError
 from zoo.client.portal import Portal, portal
-from zoo.client.session import Session
-from zoo.jute import schema
+from zoo.client.session import Reply, Session
 from zoo.jute.codec import Reader
-from zoo.jute.operations import OPERATIONS, Op
+from zoo.jute.operations import Op
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-def ask(session: Session, op: Op, record: Any, path: str, timeout: float | None) -> Any:
-    """The record of the answer, or None for an operation that answers nothing.
+class DirectSession:
+    """As much of a Session as those operations use."""
 
-    Raises what `Session.request` raises.
-    """
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def request(
+        self, op: Op, record: Any, path: str | None, watch: None, timeout: float | None
+    ) -> Reply:
+        assert watch is None, "watchers live on the loop"
+        return ask(self._session, op, record, path, timeout)
+
+
+def direct(client: AsyncClient[T]) -> AsyncClient[T]:
+    """The same client for `finish`."""
+    session = cast(Session, DirectSession(client._session))
+    return AsyncClient(session, client._converter, client._prefix)
+
+
+def finish(work: Coroutine[Any, Any, R]) -> R:
+    """The result of an operation of a `direct` client."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return cast(R, end.value)
+    work.close()
+    raise AssertionError("an operation of more than requests waits for its loop")
+
+
+def ask(session: Session, op: Op, record: Any, path: str | None, timeout: float | None) -> Reply:
+    """`Session.request`, blocking."""
     if not session.is_started:
         raise ClientClosedError(operation=op.name, path=path)
     answered = threading.Lock()
     answered.acquire()
-    outcome: list[tuple[ClientError | None, Reader | None]] = []
+    outcome: list[tuple[ClientError | None, Reader | None, int]] = []
 
-    def finish(error: ClientError | None, body: Reader | None, _: int) -> None:
+    def note(error: ClientError | None, body: Reader | None, zxid: int) -> None:
         if not outcome:  # a caller that is interrupted here is told again when the connection ends
-            outcome.append((error, body))
+            outcome.append((error, body, zxid))
             answered.release()
 
-    call = session.make_call(op, record, path, finish)
+    call = session.make_call(op, record, path, note)
     there = portal()
     if there.is_current:
         raise RuntimeError("a blocking call from the portal's own thread would wait for ever")
@@ -52,15 +83,12 @@ def ask(session: Session, op: Op, record: Any, path: str, timeout: float | None)
     if is_late:
         there.run(_forget(session, call))  # only the loop knows whether it was sent
         if not outcome:
-            raise OperationTimeoutError(
-                f"after {seconds:g} s", operation=op.name, path=path, outcome=call.outcome
-            )
-    error, body = outcome[0]
+            raise session.late(call, seconds)
+    error, body, zxid = outcome[0]
     if error is not None:
         raise error
-    reply = OPERATIONS[op].reply
     assert body is not None
-    return None if reply is None else schema.decode(reply, body)
+    return body, zxid
 
 
 def _ask_alone(there: Portal, session: Session, call: Call, seconds: float) -> bool:

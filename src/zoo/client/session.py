@@ -348,15 +348,17 @@ class Session:
 
     def _too_late(self, call: Call, future: asyncio.Future[Reply], seconds: float) -> None:
         if not future.done():
-            why = "" if self.state.is_usable else f"; no connection: {self.core.reason}"
-            error = OperationTimeoutError(
-                f"after {seconds:g} s{why}",
-                operation=call.op.name,
-                path=call.path,
-                outcome=call.outcome,
-            )
             self.core.forget(call)
-            future.set_exception(error)
+            future.set_exception(self.late(call, seconds))
+
+    def late(self, call: Call, seconds: float) -> OperationTimeoutError:
+        why = "" if self.state.is_usable else f"; no connection: {self.core.reason}"
+        return OperationTimeoutError(
+            f"after {seconds:g} s{why}",
+            operation=call.op.name,
+            path=call.path,
+            outcome=call.outcome,
+        )
 
     async def run_in_thread(self, work: Callable[[], R]) -> R:
         """For the blocking client: its retried operations themselves wait for this loop."""
