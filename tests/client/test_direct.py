@@ -5,13 +5,14 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from zoo.client.blocking import Client
 from zoo.client.calls import Call
 from zoo.client.converters import TEXT
-from zoo.client.direct import ask, direct, finish
+from zoo.client.direct import DirectSession, ask, finish
 from zoo.client.errors import (
     BadVersionError,
     ClientClosedError,
@@ -65,7 +66,8 @@ def test_what_waits_for_a_loop_is_no_direct_operation(hosts: str) -> None:
     with pytest.raises(AssertionError, match="waits for its loop"):
         finish(asyncio.sleep(0))
     with Client(hosts) as zk, pytest.raises(AssertionError, match="on the loop"):
-        finish(direct(zk._client)._ask(Op.exists, None, "/", None, watch=object()))  # type: ignore[arg-type]
+        session: Any = DirectSession(zk._client._session)
+        finish(session.request(Op.exists, None, "/", "a watch", None))
 
 
 def test_a_late_request_that_was_not_sent_never_will_be(hosts: str) -> None:
