@@ -113,7 +113,7 @@ class Server:
         config.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
         if self.kind == "ours":
             return [part.replace("{config}", str(config)) for part in shlex.split(self._ours)]
-        return harness.server_command("java", config, (HEAP,))
+        return harness.server_command("java", config, (HEAP,), is_measured=True)
 
     def launch(self, **settings: object) -> None:
         """Start the process on the files that are there."""

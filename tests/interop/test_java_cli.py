@@ -169,7 +169,6 @@ def run_cli(server: Server, script: str, deadline: float = 60.0) -> str:
         harness.java_command(
             "org.apache.zookeeper.ZooKeeperMain",
             *("-server", server.address, "-timeout", "20000"),
-            properties=("-XX:TieredStopAtLevel=1",),
         ),
         input="".join(f"{line}\n" for line in [*script.strip().splitlines(), "quit"]),
         stdout=subprocess.PIPE,
@@ -186,7 +185,7 @@ def normalised(text: str, server: Server) -> list[str]:
     text = re.sub(r"([cm]time = ).*", r"\1*", text)
     text = re.sub(r"(ephemeralOwner = 0x)[1-9a-f][0-9a-f]{8,}", r"\1SESSION", text)
     text = re.sub(r"(session[ -]?id:? ?(?:is )?=? ?)0x[0-9a-f]+", r"\1SESSION", text, flags=re.I)
-    text = re.sub(r"^\d{4}-\d\d-\d\d .*\n", "", text, flags=re.M)
+    text = re.sub(r"^(\d{4}-\d\d-\d\d |SLF4J: ).*\n", "", text, flags=re.M)  # of any thread
     text = re.sub(
         r"\[([^][\n]*)\]",
         lambda m: "[" + ", ".join(sorted(m[1].split(", "))) + "]",

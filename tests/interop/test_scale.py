@@ -276,7 +276,7 @@ def measure(kind: str, znodes: int, sessions: int, directory: Path) -> Row:
     row: Row = {}
     for name in ("znodes", "sessions"):
         (directory / name).mkdir()
-        server = Server(kind, directory / name)
+        server = Server(kind, directory / name, is_measured=True)
         try:
             if name == "znodes" and znodes:
                 row |= measure_znodes(server, znodes)
