@@ -65,8 +65,8 @@ def test_operations_of_several_requests(hosts: str) -> None:
 def test_what_waits_for_a_loop_is_no_direct_operation(hosts: str) -> None:
     with pytest.raises(AssertionError, match="waits for its loop"):
         finish(asyncio.sleep(0))
-    with Client(hosts) as zk, pytest.raises(AssertionError, match="on the loop"):
-        session: Any = DirectSession(zk._client._session)
+    session: Any = DirectSession(Client(hosts)._client._session)
+    with pytest.raises(AssertionError, match="on the loop"):
         finish(session.request(Op.exists, None, "/", "a watch", None))
 
 
