@@ -9,8 +9,9 @@ and is started: from then until a session opens on it, by SNAP, is what `SNAP` m
 before it say what the machine makes of as many seconds in which nothing happens (`nothing`), and in
 which a process that has nothing to do with the servers computes, as the follower does then (`a busy
 process`). With `--nice 19` the follower has only what the others leave of the cores, as if it had a
-machine of its own. A follower with an empty disk is sent a snapshot when there were more than
-100,000 transactions, or 32 MiB of them.
+machine of its own; with TMPDIR=/dev/shm in the environment no server waits for another's disk. A
+follower with an empty disk is sent a snapshot when there were more than 100,000 transactions, or
+32 MiB of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.fill import fill
@@ -62,7 +64,9 @@ def observed(what: str, leader: Server, znodes: int, size: int, go_on: Callable[
     reads, writes = reader.stop(), writer.stop()
     longest = (_longest_ms(reads), _longest_ms(writes))
     megabytes = round(resident / MEGABYTE)
-    return Row(what, round(seconds, 2), len(reads), longest[0], len(writes), longest[1], megabytes)
+    row = Row(what, round(seconds, 2), len(reads), longest[0], len(writes), longest[1], megabytes)
+    print(*row, file=sys.stderr, flush=True)  # what there is, if the rest fails
+    return row
 
 
 def _longest_ms(waits: list[Wait]) -> float:
@@ -97,6 +101,13 @@ def empty(server: Server) -> None:
     shutil.rmtree(server.data / "version-2")
 
 
+def make_nice(pid: int, nice: int) -> None:
+    """Also where Linux weighs whole sessions against each other, as it does by default."""
+    os.setpriority(os.PRIO_PROCESS, pid, nice)
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{pid}/autogroup").write_text(f"{nice}\n")
+
+
 def settle(cluster: Cluster) -> None:
     """Until nobody writes a snapshot of its own."""
 
@@ -112,7 +123,7 @@ def sent_whole(cluster: Cluster, leader: Server, znodes: int, size: int, nice: i
     follower = next(server for server in cluster.servers if server is not leader)
     empty(follower)
     follower.launch()
-    os.setpriority(os.PRIO_PROCESS, follower.pid, nice)
+    make_nice(follower.pid, nice)
     end = time.monotonic() + _PATIENCE_S
 
     def is_coming() -> bool:
