@@ -198,7 +198,8 @@ class Config(Generic[C]):
 
     async def set(self, value: C, *, why: str = "", revision: int | None = None) -> int:
         """Replace them all; the number of the new revision. With `revision`: only if that is the
-        newest one. Raises BadSettingsError, and BadVersionError."""
+        newest one. Raises BadSettingsError, and BadVersionError. ConnectionLossError: it may have
+        been made, and the history does not reach back to it any more."""
 
         def replace(now: _Document | None) -> dict[str, Any]:
             newest = now.revision if now else None
@@ -296,11 +297,13 @@ class Config(Generic[C]):
             return int(stat.mzxid)
         except TransactionFailedError:
             return 0
-        except ConnectionLossError:
+        except ConnectionLossError as error:
             await self._zk.sync(self.path)
             try:
                 written = await self._zk.get(copy)
             except NoNodeError:
+                if min(await self._numbers(), default=0) > document.revision:
+                    raise error from None  # made or not, others have forgotten it since
                 return 0
             return written.stat.czxid if written.data == document.stored() else 0
 

@@ -12,6 +12,7 @@ from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.testing.simulated import Run
 from zoo.testing.simulated_barriers import BARRIERS
 from zoo.testing.simulated_commits import COMMITS
+from zoo.testing.simulated_configs import CONFIGS
 from zoo.testing.simulated_copies import COPIES
 from zoo.testing.simulated_leases import LEASES
 from zoo.testing.simulated_locks import LOCKS
@@ -25,7 +26,7 @@ STUDIES: dict[str, type[Study]] = {
     study.NAME: study
     for study in (
         *(*LOCKS, *LEASES, *BARRIERS, *QUEUES),
-        *(*VALUES, *COPIES, *NODES, *COMMITS, *SERVICES),
+        *(*VALUES, *COPIES, *CONFIGS, *NODES, *COMMITS, *SERVICES),
     )
 }
 
