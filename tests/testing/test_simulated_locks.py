@@ -10,12 +10,16 @@ from tests.sim.virtual import wait
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError
 from zoo.recipes import Election, Lock, MultiLock, RWLock, Semaphore
-from zoo.recipes.places import Contender, take_place
+from zoo.recipes.places import Contender, Place, contenders, take_place
+from zoo.recipes.waiting import Wake
 from zoo.testing.simulated import Faults, Process, Violation, simulate
 from zoo.testing.simulated_locks import (
     LOCKS,
+    ElectionStudy,
     HoldersStudy,
+    LeaderLatchStudy,
     LockStudy,
+    MultiLockStudy,
     RWLockStudy,
     SemaphoreStudy,
     patiently,
@@ -120,6 +124,61 @@ class Forgetful(LockStudy):
 
 def test_orphans_are_seen() -> None:
     check_that_it_fails(Forgetful, "Liveness")
+
+
+class InTheGivenOrder(MultiLock):
+    """As they were named: two of them may wait for each other."""
+
+    def __init__(self, zk: Zk, paths: list[str]) -> None:
+        super().__init__(zk, paths)
+        self.locks = [Lock(zk, path) for path in paths]
+
+
+class OneIsEnough(MultiLock):
+    """Believes to have what it only waits for."""
+
+    async def acquire(self, timeout: float | None = None) -> list[Place]:
+        first = await self.locks[0].acquire(timeout)
+        second = self.locks[1]
+        second._place = await take_place(self._zk, second.path, "lock-", b"")
+        await second._local.acquire()
+        second._depth = 1
+        return [first, second._place]
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"), [(InTheGivenOrder, "Liveness"), (OneIsEnough, "and so do")]
+)
+def test_several_locks_that_are_wrong_are_seen(
+    kind: type[MultiLock], match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo.testing.simulated_locks.MultiLock", kind)
+    check_that_it_fails(MultiLockStudy, match, faults=False)
+
+
+async def first_move_wins(zk: Zk, place: Place, kinds: Any, blocker: Any, names: Any) -> None:
+    """Whoever saw the one ahead go believes to be next, though that one may just have given up."""
+    line = contenders(names or await zk.children(place.path.rpartition("/")[0]), kinds)
+    mine = [each.name for each in line].index(place.name)
+    moved = Wake()
+    if mine and await zk.exists(f"/held/{line[mine - 1].name}", watch=moved):
+        await moved.wait()
+
+
+@pytest.mark.parametrize("study", [ElectionStudy, LeaderLatchStudy])
+def test_two_leaders_are_seen(study: type[HoldersStudy], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo.recipes.places.wait_for_turn", first_move_wins)
+    check_that_it_fails(study, "holds /held", faults=Faults(servers=0, processes=2))
+
+
+@pytest.mark.parametrize("study", [ElectionStudy, LeaderLatchStudy])
+def test_a_leader_whose_session_is_over_is_seen(
+    study: type[HoldersStudy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leads until it is told otherwise, and no clock tells it."""
+    monkeypatch.setattr(Place, "is_held", property(lambda self: not self.lost.is_set()))
+    monkeypatch.setattr(Place, "_on_state", lambda self, state: None)
+    check_that_it_fails(study, "holds /held", faults=Faults(servers=0, processes=1))
 
 
 def test_a_contender_is_no_child_of_its_own() -> None:

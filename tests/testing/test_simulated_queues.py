@@ -6,11 +6,17 @@ import pytest
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import NoNodeError
-from zoo.recipes import Queue, WorkQueue
+from zoo.recipes import DelayQueue, PriorityQueue, Queue, WorkQueue
 from zoo.recipes.queues import Taken
 from zoo.recipes.waiting import Wake
 from zoo.testing.simulated import Process, Violation, simulate
-from zoo.testing.simulated_queues import QUEUES, QueueStudy, WorkQueueStudy
+from zoo.testing.simulated_queues import (
+    QUEUES,
+    DelayQueueStudy,
+    PriorityQueueStudy,
+    QueueStudy,
+    WorkQueueStudy,
+)
 
 Zk = AsyncClient[bytes]
 
@@ -95,3 +101,44 @@ class Hasty(WorkQueue[bytes]):
 def test_items_that_are_acknowledged_twice_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zoo.testing.simulated_queues.WorkQueue", Hasty)
     check_that_it_fails(WorkQueueStudy, "acknowledged")
+
+
+class Unranked(PriorityQueue[bytes]):
+    """Takes the oldest, however urgent the others are."""
+
+    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        names, pause = await super()._ready(wake)
+        return sorted(names, key=lambda name: name[-10:]), pause
+
+
+class Greedy(DelayQueue[bytes]):
+    """Takes what is not due."""
+
+    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        return await Queue._ready(self, wake)
+
+
+class Sloppy(DelayQueue[bytes]):
+    """Of all that is due it takes what was put first, not what was due first."""
+
+    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        names, pause = await super()._ready(wake)
+        return sorted(names, key=lambda name: name[-10:]), pause
+
+
+@pytest.mark.parametrize(
+    ("study", "kind", "match"),
+    [
+        (PriorityQueueStudy, Unranked, "was taken before"),
+        (DelayQueueStudy, Greedy, "too early"),
+        (DelayQueueStudy, Sloppy, "was taken before"),
+    ],
+)
+def test_queues_that_are_wrong_are_seen(
+    study: type[QueueStudy], kind: type[Queue[bytes]], match: str
+) -> None:
+    class Study(study):  # type: ignore[misc, valid-type]
+        def make(self, zk: Zk) -> Any:
+            return kind(zk, "/queue")
+
+    check_that_it_fails(Study, match)
