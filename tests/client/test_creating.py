@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,24 @@ def test_a_znode_that_others_may_take_away_is_not_created_again() -> None:
     assert len(stored) == len(set(stored)), "created twice"
     assert len(stored) >= sum(key.startswith("put") for key in outcomes)
     assert any(key.startswith("UNKNOWN") for key in outcomes)
+
+
+def test_a_path_is_there_whenever_the_connection_broke(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            create, asked = zk.create, []
+
+            async def interrupted(path: str, **more: Any) -> Any:
+                asked.append(path)
+                if asked.count("/p/q") == 2:  # the one after its parent was made
+                    raise ConnectionLossError(outcome=Outcome.UNKNOWN)
+                return await create(path, **more)
+
+            monkeypatch.setattr(zk, "create", interrupted)
+            await zk.ensure_path("/p/q")
+            assert asked == ["/p/q", "/p", "/p/q", "/p/q"]
+            assert await zk.exists("/p/q") is not None
+
+    run(main())

@@ -17,7 +17,6 @@ is looked for and deleted behind its back: an orphan would block a lock until th
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
@@ -129,9 +128,10 @@ class CreateOperations(NodeOperations[T]):
                 await self._create_chroot(timeout)
                 return
             await self.ensure_path(path.rpartition("/")[0] or "/", timeout=timeout)
-            with contextlib.suppress(NodeExistsError):
-                await self.create(path, timeout=timeout)
-        except ConnectionLossError:
+            await self.ensure_path(path, timeout=timeout)
+        except ConnectionLossError as error:
+            if error.outcome is Outcome.NOT_SENT:
+                raise  # too many wait already, or the client is being closed
             await self.ensure_path(path, timeout=timeout)  # whoever made it, it shall be there
 
     async def _create_chroot(self, timeout: float | None) -> None:
