@@ -29,6 +29,7 @@ class Member:
     state: Prefix
     disk: Any
     is_up: bool = True
+    is_lacking: bool = False
     is_serving: bool = True
     is_leading: bool = False
     is_voting: bool = False

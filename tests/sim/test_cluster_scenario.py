@@ -18,7 +18,8 @@ def test_what_came_later_shifts_no_earlier_draw() -> None:
         first = ClusterScenario.drawn(Random(seed))
         more = first.extended(seed)
         usual = ClusterScenario()
-        assert replace(more, sessions=usual.sessions, read_only=usual.read_only) == first
+        later = ("sessions", "read_only", "rot_every")
+        assert replace(more, **{name: getattr(usual, name) for name in later}) == first
 
 
 def test_each_of_it_is_in_about_one_of_four_worlds() -> None:
@@ -30,6 +31,8 @@ def test_each_of_it_is_in_about_one_of_four_worlds() -> None:
         sum(one.read_only for one in drawn),
     ):
         assert 60 < count < 140
+    rotten = [ClusterScenario.drawn(Random(seed)).extended(seed).rot_every > 0 for seed in SEEDS]
+    assert 60 < sum(rotten) < 140
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ from zoo.sim.own_sessions import OwnSessions
 from zoo.sim.peer_host import PeerHost
 from zoo.sim.reach import Reach
 from zoo.sim.reading_only import ReadingOnly
+from zoo.sim.rot import Rot
 from zoo.sim.schedule import Schedule
 from zoo.sim.transfers import Transfers
 from zoo.sim.watching import Watches
@@ -103,6 +104,7 @@ class ClusterWorld:
         for server, rng in self._crash_rngs.items():
             server.crash_here = self.faults.crasher(server, rng, one.crash_chance)
         self.transfers = Transfers(self.schedule, Random(~seed), self.servers, self.trace)
+        self.rot = Rot(self.schedule, seed, self.servers, self.faults, one.rot_every)
         self.faults.on_strike = self._disturbed
         self._links: list[Link] = []
         self.clients: list[SimClient] = []
@@ -275,6 +277,7 @@ class ClusterWorld:
                 client.reconnect_later()
             self.faults.begin()
             self.transfers.begin()
+            self.rot.begin()
             self.operator.begin()
             self.schedule.run_until(duration_us)
             self._wind_down()
@@ -323,6 +326,7 @@ class ClusterWorld:
         """Nothing goes wrong any more, and nobody wants anything to change."""
         self.faults.end()
         self.transfers.end()
+        self.rot.end()
         self.operator.stopped = True
 
     def _serve_all_clients(self, limits: int) -> None:

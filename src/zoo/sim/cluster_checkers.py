@@ -59,7 +59,11 @@ class Durable(ClusterChecker):
         if new.contains(committed):
             return
         ensemble = self.ensemble
-        having = [s for s, one in ensemble.members.items() if one.disk.synced.contains(committed)]
+        having = [
+            s
+            for s, one in ensemble.members.items()
+            if one.disk.synced.contains(committed) or one.is_lacking  # nobody leads by its vote
+        ]
         if not ensemble.quorum.contains_quorum(having):
             self.violated(
                 f"{member} drops {committed} from its disk, which is committed: now {new}; only "
@@ -161,6 +165,10 @@ class Promises(ClusterChecker):
                 f"{member.disk.accepted}"
             )
         self._current[member.sid] = epoch
+
+    def replaced(self, member: CheckedMember) -> None:
+        for known in (self._promised, self._accepted, self._current):
+            known.pop(member.sid, None)
 
     def started(self, member: CheckedMember) -> None:
         accepted, current = member.disk.accepted, member.disk.current

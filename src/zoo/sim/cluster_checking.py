@@ -38,6 +38,8 @@ class CheckedMember(Protocol):
 
     sid: int
     is_up: bool
+    is_lacking: bool
+    """Its disk was replaced, and it has not been sent everything yet."""
 
     @property
     def disk(self) -> CheckedDisk: ...
@@ -99,6 +101,9 @@ class ClusterChecker:
         """It has recovered, and is about to look for a leader."""
 
     def crashed(self, member: CheckedMember) -> None: ...
+
+    def replaced(self, member: CheckedMember) -> None:
+        """It is given an empty disk, and has no vote until a leader has sent it everything."""
 
     def logged(self, member: CheckedMember, old: Prefix, new: Prefix) -> None:
         """The log on its disk was appended to, cut, or replaced by a snapshot."""

@@ -51,6 +51,8 @@ class ClusterScenario:
     sessions: SessionKind = SessionKind.GLOBAL
     read_only: bool = False
     """Who has no leader serves reads; some clients are content with that."""
+    rot_every: int = 0
+    """The mean time between two bits that flip on disks; 0: never."""
 
     @staticmethod
     def drawn(rng: Random, voters: int = 0, observers: int = -1) -> ClusterScenario:
@@ -86,6 +88,8 @@ class ClusterScenario:
             self,
             sessions=rng.choice((*[SessionKind.GLOBAL] * 6, *list(SessionKind)[1:])),
             read_only=rng.random() < 0.25,
+            # Where members change, those that are in order may cease to be a quorum.
+            rot_every=0 if self.reconfig_every else rng.choice((0, 3, 10, 30)) * SECOND,
         )
 
 

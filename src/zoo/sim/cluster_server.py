@@ -18,11 +18,11 @@ from random import Random
 from typing import Protocol
 
 from zoo.config import Config
-from zoo.persistence.epochs import EpochsUnusable
+from zoo.persistence.epochs import EpochsUnusable, is_first_sync_unfinished
 from zoo.persistence.recovery import NoUsableSnapshot
 from zoo.persistence.snapshot import InvalidSnapshot
 from zoo.persistence.storage import SnapshotWriter, StorageFailed
-from zoo.persistence.truncation import can_truncate
+from zoo.persistence.truncation import CannotTruncate, can_truncate
 from zoo.persistence.txn_log import CorruptLog
 from zoo.runtime.loading import load, load_epochs, reload, write_snapshot
 from zoo.runtime.membership import election_settings, zab_settings
@@ -107,7 +107,8 @@ class ClusterServer(PeerHost, ClientPort):
         self.checkers = checkers
         self.service = service
         self.config: Config
-        self.is_prepared = False
+        self.is_prepared = self.has_rotted = self._was_replaced = False
+        self.on_refusal: Callable[[ClusterServer], None] = lambda server: None
         self._settings = settings
         self._adjust = adjust
         self.prefixes = checkers.ensemble.prefixes
@@ -166,6 +167,11 @@ class ClusterServer(PeerHost, ClientPort):
             self.stopped(failure)
             return
         except REFUSALS_TO_START as error:
+            if self.has_rotted:
+                self.trace(f"does not start: {error}")
+                self.files.kill()
+                self.on_refusal(self)
+                return
             raise Violation(f"{self} does not start again: {error}") from error
         self.checkers.tell("started", self)
         self.service.begins_anew(self.sid)
@@ -183,7 +189,10 @@ class ClusterServer(PeerHost, ClientPort):
             history=history,
         )
         core, last = loaded.core, history.last_zxid
-        epochs = load_epochs(self.storage, last)
+        empty = loaded.fresh and loaded.snapshot is None
+        lacks = self._was_replaced and (empty or is_first_sync_unfinished(self.storage))
+        self.is_lacking = lacks
+        epochs = load_epochs(self.storage, last, lacks)
         self._recovered(history.loaded())
         self.disk.accepted, self.disk.current = epochs.accepted, epochs.current
         self.trace(
@@ -191,7 +200,7 @@ class ClusterServer(PeerHost, ClientPort):
             f"{epochs.current}, {len(core.tree.nodes)} znodes, {loaded.replayed} replayed"
         )
         self._make_member(core, history, epochs)
-        if loaded.snapshot is None and not last:
+        if loaded.snapshot is None and not last and not lacks:
             write_snapshot(core, self.storage)
 
     def _find(self, zxid: int) -> Prefix:
@@ -234,6 +243,7 @@ class ClusterServer(PeerHost, ClientPort):
             election=election_settings(config),
             can_truncate=lambda zxid: can_truncate(self.storage, zxid, log.debug),
             feeds_observers=config.observer_master_port > 0,
+            lacks_history=self.is_lacking,
         )
         self.member.join(self.peer)
         self.carrier = Carrier(self.storage, log.debug, files)
@@ -251,7 +261,24 @@ class ClusterServer(PeerHost, ClientPort):
         self.break_clients(quietly=power)
         self.checkers.tell("crashed", self)
 
-    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+    def replace_disk(self) -> None:
+        """The operator puts in an empty disk, and the configuration files on it."""
+        self.trace("is given an empty disk")
+        old, self.files = self.files, Disk()
+        for name, file in old.files.items():
+            if name.startswith("zoo.cfg") or name == "myid":
+                file.sync()
+                self.files.files[name] = self.files.entries[name] = file
+        self.has_rotted, self.is_lacking, self._was_replaced = False, True, True
+        self.checkers.tell("replaced", self)
+
+    @property
+    def fatal(self) -> tuple[type[Exception], ...]:
+        """What ends the process: what it finds on a disk that rots, too."""
+        rotten = (*REFUSALS_TO_START, CannotTruncate, Interrupted)
+        return rotten if self.has_rotted else super().fatal
+
+    def stopped(self, failure: Exception) -> None:
         self.trace(f"stops: {failure}")
         self.crash(power=isinstance(failure, Interrupted) and self.rng.random() < 0.6)
         self.on_stop()
@@ -343,6 +370,7 @@ class ClusterServer(PeerHost, ClientPort):
             self.checkers.tell("promised", self, disk.accepted)
         elif name.startswith("currentEpoch"):
             disk.current = int(name.split()[1])
+            self.is_lacking = False
             self.checkers.tell("entered", self, disk.current)
         elif name.startswith("wrote truncating") and ready.truncate is not None:
             disk.log = disk.synced = disk.log.cut(ready.truncate)

@@ -131,6 +131,16 @@ class Disk:
         file.data[bit >> 3] ^= 1 << (bit & 7)
         file.durable = bytes(file.data)
 
+    def rot(self, name: str, rng: Random) -> None:
+        """A durable bit of a file flips; what is not durable yet stays as it is."""
+        file = self.files[name]
+        durable = bytearray(file.durable)
+        bit = rng.randrange(len(durable) * 8)
+        durable[bit >> 3] ^= 1 << (bit & 7)
+        file.durable = bytes(durable)
+        if bit >> 3 < len(file.data):
+            file.data[bit >> 3] ^= 1 << (bit & 7)
+
     @property
     def size(self) -> int:
         return sum(len(file.data) for file in self.files.values())

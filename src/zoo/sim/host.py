@@ -88,11 +88,16 @@ class Host:
                 return
             try:
                 action()
-            except (StorageFailed, Interrupted) as failure:
+            except self.fatal as failure:
                 self.stopped(failure)
 
         self.schedule.after(delay, run)
 
-    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+    @property
+    def fatal(self) -> tuple[type[Exception], ...]:
+        """What ends the process."""
+        return StorageFailed, Interrupted
+
+    def stopped(self, failure: Exception) -> None:
         """The disk broke its promise, so the process ends itself; or it was ended in mid-work."""
         raise NotImplementedError from failure

@@ -57,6 +57,7 @@ class PeerHost(Host):
         self.tick_ms = 2000
         self.ticks = 4
         """How often the server looks at the time within a tick, if nothing is due."""
+        self.is_lacking = False
         self.crash_here: Callable[[str], bool] = lambda where: False
         """Asked before each effect on the disk: whether the server has ended at this moment."""
         self.addresses: tuple[PeerAddress, ...] = ()

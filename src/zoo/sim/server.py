@@ -19,7 +19,7 @@ from zoo.runtime.loading import load, write_snapshot
 from zoo.runtime.purge import purge
 from zoo.server.core import ServerCore
 from zoo.sim.client_port import ClientPort
-from zoo.sim.disk import Disk, Interrupted, MemorySnapshotWriter, MemoryStorage
+from zoo.sim.disk import Disk, MemorySnapshotWriter, MemoryStorage
 from zoo.sim.host import Host
 from zoo.sim.schedule import Schedule
 from zoo.zab.ready import Ready
@@ -62,7 +62,7 @@ class SimServer(Host, ClientPort):
         self.observer = observer
         self.fsync_us = fsync_us
         self.disk = Disk()
-        self.failure: StorageFailed | Interrupted | None = None
+        self.failure: Exception | None = None
         self.sockets = {}
         self.syncs = self.snapshots = self.purges = 0
         self._disk_busy = False
@@ -115,7 +115,7 @@ class SimServer(Host, ClientPort):
         super().stall(duration, asleep=asleep)
         self.observer.stalled(duration)
 
-    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+    def stopped(self, failure: Exception) -> None:
         """End, before anything that is not durable was acknowledged."""
         self.trace(f"stops: {failure}")
         self.failure = failure

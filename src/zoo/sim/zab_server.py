@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from zoo.persistence.storage import StorageFailed
 from zoo.sim.cluster_checking import ClusterCheckers
-from zoo.sim.disk import Interrupted
 from zoo.sim.learner_links import Links
 from zoo.sim.mesh import Mesh
 from zoo.sim.peer_host import PeerHost
@@ -135,7 +133,7 @@ class ZabServer(PeerHost):
         self.died(power=power)
         self.checkers.tell("crashed", self)
 
-    def stopped(self, failure: StorageFailed | Interrupted) -> None:
+    def stopped(self, failure: Exception) -> None:
         self.trace(f"stops: {failure}")
         self.crash(power=False)
         self.on_stop()
