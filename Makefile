@@ -65,7 +65,7 @@ sim: setup
 	$(BIN)/zoo simulate --seeds 0-199 --duration 30s --quiet
 	$(BIN)/zoo simulate --zab --seeds 0-299 --duration 60s --quiet --jobs 2
 	$(BIN)/zoo simulate --servers 0 --seeds 0-79 --duration 30s --quiet --jobs 2
-	$(BIN)/zoo simulate --recipes --seeds 0-79 --duration 30s --quiet --jobs 2
+	$(BIN)/zoo simulate --recipes --seeds 0-59 --duration 30s --quiet --jobs 2
 
 # The same for hours: `make campaign SEEDS=10000-19999 DURATION=5m`.
 campaign: setup
