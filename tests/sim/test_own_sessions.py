@@ -12,9 +12,12 @@ from zoo.jute import client_records as c
 from zoo.jute import txn_records as t
 from zoo.jute.operations import Op
 from zoo.jute.txns import encode_txn
+from zoo.server import learning, writing
 from zoo.sim.checking import Violation
 from zoo.sim.client import Request
-from zoo.sim.cluster_scenario import SessionKind
+from zoo.sim.cluster import ClusterWorld
+from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario, SessionKind
 from zoo.sim.history import History
 from zoo.sim.own_sessions import OwnSessions, asks_for_ephemeral
 from zoo.sim.schedule import Schedule
@@ -206,3 +209,32 @@ def test_none_is_left_over() -> None:
     core.local_sessions = [1]
     with pytest.raises(Violation, match="outlive"):
         stage.checker.finished(core)
+
+
+# --- broken members
+
+
+def verdict() -> str:
+    calm = ClusterScenario(
+        *(3, 0),
+        tick_ms=200,
+        pause_us=40_000,
+        faults=FaultMix(every=0),
+        sessions=SessionKind.UPGRADING,
+    )
+    try:
+        ClusterWorld(1, scenario=calm).run(2 * SECOND)
+    except Violation as violation:
+        return str(violation)
+    return ""
+
+
+@pytest.mark.parametrize(
+    "needs_global", [lambda op, payload: False, lambda op, payload: op == Op.create]
+)
+def test_what_makes_a_session_global_is_watched(
+    needs_global: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (learning, writing):
+        monkeypatch.setattr(module, "needs_global", needs_global)
+    assert verdict().startswith("O")
