@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ADDRESS = "127.0.0.1"
@@ -12,28 +13,33 @@ ADDRESS = "127.0.0.1"
 # server that was killed, and the server could not come back.
 _LOWEST, _HIGHEST = 10_240, 32_000
 _given: dict[int, None] = {}
-"""Those of this process's servers, which may not listen yet."""
+"""The last that this process was given: their servers may not listen yet."""
+_MOST_GIVEN = 1_000
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports that nobody listens on, none of them given before."""
-    if len(_given) > (_HIGHEST - _LOWEST) // 2:
-        _given.clear()
+    """So many ports that nobody listens on, none of them given lately."""
     rng = random.SystemRandom()
     found: list[int] = []
     with contextlib.ExitStack() as stack:
         while len(found) < count:
             port = rng.randrange(_LOWEST, _HIGHEST)
-            if port in _given:
+            if port in _given or port in found:
                 continue
             listener = stack.enter_context(socket.socket())
             try:
                 listener.bind((ADDRESS, port))
             except OSError:
                 continue
-            _given[port] = None
             found.append(port)
+    _give(found)
     return found
+
+
+def _give(ports: Iterable[int]) -> None:
+    _given.update(dict.fromkeys(ports))
+    for port in list(_given)[:-_MOST_GIVEN]:
+        del _given[port]
 
 
 class Ports(NamedTuple):
@@ -52,16 +58,17 @@ def free_member_ports(count: int) -> list[Ports]:
 
 def free_port_block(count: int) -> int:
     """The first of so many ports in a row that nobody listens on."""
+    rng = random.SystemRandom()
     while True:
-        (first,) = free_ports(1)
-        others = range(first + 1, first + count)
-        if not _given.keys().isdisjoint(others):
+        first = rng.randrange(_LOWEST, _HIGHEST - count)
+        block = range(first, first + count)
+        if not _given.keys().isdisjoint(block):
             continue
         with contextlib.ExitStack() as stack:
             try:
-                for port in (first, *others):
+                for port in block:
                     stack.enter_context(socket.create_server((ADDRESS, port)))
             except OSError:
                 continue
-        _given.update(dict.fromkeys(others))
+        _give(block)
         return first
