@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from zoo.client.async_client import AsyncClient
 from zoo.recipes import Instance, Partition, Partitioner
+from zoo.recipes.balancing import Balancer, C
 from zoo.recipes.places import take_place
 from zoo.testing.simulated import Process, Violation, simulate
-from zoo.testing.simulated_services import SERVICES, PartitionerStudy, ServiceRegistryStudy
+from zoo.testing.simulated_services import (
+    SERVICES,
+    ConsistentHashStudy,
+    PartitionerStudy,
+    ServiceRegistryStudy,
+)
 
 Zk = AsyncClient[bytes]
 
@@ -64,3 +72,34 @@ def test_a_finder_that_does_not_learn_is_seen() -> None:
     study = Deaf()
     with pytest.raises(Violation, match="Liveness"):
         simulate(study.programs(), seed=2, duration=2, faults=False, check=study.check)
+
+
+class Modulo(Balancer):
+    """As most write it by hand: one instance more, and nearly all keys move."""
+
+    def pick(self, candidates: Sequence[C], key: str = "") -> C:
+        return candidates[sum(key.encode()) % len(candidates)]
+
+
+class Wandering(Balancer):
+    """What it picks depends on what it has picked before, as a round robin's does."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def pick(self, candidates: Sequence[C], key: str = "") -> C:
+        self._turn += 1
+        return candidates[self._turn % len(candidates)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "seen"), [(Modulo, "moves from"), (Wandering, "one finder picks")]
+)
+def test_keys_that_move_without_need_are_seen(wrong: type[Balancer], seen: str) -> None:
+    class Study(ConsistentHashStudy):
+        def balancer(self) -> Balancer:
+            return wrong()
+
+    study = Study()
+    with pytest.raises(Violation, match=seen):
+        simulate(study.programs(), seed=2, duration=20, faults=False, check=study.check)

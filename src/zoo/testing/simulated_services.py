@@ -1,8 +1,10 @@
-"""Studies of what is shared out among processes: Partitioner and ServiceRegistry.
+"""Studies of what is shared out among processes: Partitioner, ServiceRegistry, ConsistentHash.
 
 Checked of a partitioner: at most one owner believes so at any moment; guarded writes come in the
 order of the tokens; shares are level, and move only from and to members that changed; in the end
 every partition has its owner. Of a registry: in the end every finder knows exactly who is there.
+Of consistent hashing: finders that know the same instances pick the same, and between any two
+views keys move only from and to instances that are not in both, or not with the same weight.
 """
 
 from __future__ import annotations
@@ -11,12 +13,15 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from typing import ClassVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError, TransactionFailedError
 from zoo.errors import Code
 from zoo.recipes import Instance, Partition, Partitioner, ServiceRegistry
+from zoo.recipes.balancing import Balancer, ConsistentHash, RoundRobin
+from zoo.recipes.registry import ServiceCache
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_study import Holders, keep_trying
 
@@ -128,17 +133,23 @@ class ServiceRegistryStudy:
     async def find(self, process: Process) -> None:
         async with process.connect() as zk:
             registry = ServiceRegistry(zk, PATH)
-            async with registry.find("service") as cache:
+            async with registry.find("service", balancer=self.balancer()) as cache:
                 while not process.is_ending:
                     await asyncio.sleep(process.rng.uniform(0, 1))
                     if cache.instances:
-                        assert cache.pick() in cache.instances
+                        self.look(cache)
                 while not (cache.is_current and len(cache.instances) == self.offering):
                     await asyncio.sleep(0.1)
                 while not await self.is_equal(registry, cache.instances):
                     await asyncio.sleep(0.1)
         self.found += 1
         process.note("ended")
+
+    def balancer(self) -> Balancer:
+        return RoundRobin()
+
+    def look(self, cache: ServiceCache) -> None:
+        assert cache.pick() in cache.instances
 
     async def is_equal(self, registry: ServiceRegistry, cached: list[Instance]) -> bool:
         """Weights may be on their way at the first look."""
@@ -152,4 +163,39 @@ class ServiceRegistryStudy:
         assert self.found == self.finding
 
 
-SERVICES = (PartitionerStudy, ServiceRegistryStudy)
+View = frozenset[tuple[str, float]]
+"""The ids and weights of the instances that a finder knows."""
+
+
+class ConsistentHashStudy(ServiceRegistryStudy):
+    NAME: ClassVar[str] = "ConsistentHash"
+    offering = 4
+    keys = tuple(f"key {number}" for number in range(20))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.picked: dict[View, dict[str, str]] = {}
+
+    def balancer(self) -> Balancer:
+        return ConsistentHash()
+
+    def look(self, cache: ServiceCache) -> None:
+        view = frozenset((each.id, each.weight) for each in cache.instances)
+        picks = {key: cache.pick(key).id for key in self.keys}
+        known = self.picked.setdefault(view, picks)
+        assert picks == known, f"of {sorted(view)} one finder picks {known}, another {picks}"
+
+    def check(self, run: Run) -> None:
+        super().check(run)
+        for (one, before), (other, after) in combinations(self.picked.items(), 2):
+            changed = {name for name, _ in one ^ other}
+            for key in self.keys:
+                is_idle = before[key] != after[key] and changed.isdisjoint(
+                    (before[key], after[key])
+                )
+                assert not is_idle, (
+                    f"{key} moves from {before[key]} to {after[key]} when {sorted(changed)} change"
+                )
+
+
+SERVICES = (PartitionerStudy, ServiceRegistryStudy, ConsistentHashStudy)
