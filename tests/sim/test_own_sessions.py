@@ -49,6 +49,10 @@ class Stage:
     def connect(self, server: int = HOME) -> None:
         self.client.server = server
         self.checker.reached(server, self.client.session_id)
+        self.answer()
+
+    def answer(self) -> None:
+        """Its server's answer to the connect request arrives."""
         response = c.ConnectResponse(0, TIMEOUT, self.client.session_id, b"", self.reads_only)
         self.checker.connected(self.client, response)
 
@@ -102,9 +106,7 @@ def test_a_grant_may_come_from_a_server_that_has_forgotten_it_by_then() -> None:
     stage.client.session_id += 1
     stage.checker.reached(HOME, stage.client.session_id)
     stage.checker.forgets(HOME)
-    stage.checker.connected(
-        stage.client, c.ConnectResponse(0, TIMEOUT, stage.client.session_id, b"", False)
-    )
+    stage.answer()
     stage.refuse()
     assert stage.checker.granted == 2
 
@@ -145,6 +147,14 @@ def test_a_member_that_begins_anew_has_forgotten_it() -> None:
     stage.refuse()
     with pytest.raises(Violation, match="cannot know"):
         stage.connect()
+
+
+def test_the_answer_that_takes_it_up_may_come_when_it_is_forgotten() -> None:
+    stage = Stage()
+    stage.checker.reached(HOME, stage.client.session_id)
+    stage.checker.forgets(HOME)
+    stage.answer()
+    assert stage.checker.resumed == 1
 
 
 def test_its_end_is_its_end() -> None:

@@ -43,6 +43,8 @@ class OwnSession:
     """Its client knows of it."""
     forgotten: bool = False
     """Its member has begun anew since."""
+    heard_anew: bool = False
+    """And has heard of its client after that; an answer of before may have been on its way."""
     wants_more: bool = False
     """Its client has asked for an ephemeral znode: it may be on its way to be global."""
     is_closing: bool = False
@@ -69,7 +71,7 @@ class OwnSessions(Checker):
         """A member hears of its client, perhaps for the first time."""
         own, now = self._own.get(session_id), self.schedule.now_ms
         if own is not None and own.sid == sid:
-            own.heard = now
+            own.heard, own.heard_anew = now, own.forgotten
         elif session_id and own is None and session_id not in self.history.sessions:
             self._own[session_id] = OwnSession(sid, now)
 
@@ -77,7 +79,7 @@ class OwnSessions(Checker):
         """The member has begun anew, or serves no reads alone any more."""
         for own in self._own.values():
             if own.sid == sid:
-                own.forgotten = True
+                own.forgotten, own.heard_anew = True, False
 
     def logged(self, txn: LoggedTxn) -> None:
         session_id = txn.header.client_id
@@ -121,7 +123,7 @@ class OwnSessions(Checker):
         self.resumed += 1
         if own.sid != client.server:
             self.violated(f"s{client.server} takes up {client}, a local session of s{own.sid}")
-        if own.forgotten:
+        if own.heard_anew:
             self.violated(f"s{own.sid} takes up {client}, which it cannot know any more")
         if own.is_closed:
             self.violated(f"s{own.sid} takes up {client}, which was closed")
