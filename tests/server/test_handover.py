@@ -89,6 +89,21 @@ def test_a_session_that_was_to_become_global_when_its_leader_left_does_so_under_
     half.world.assert_same()
 
 
+def test_the_end_of_a_local_session_waits_for_what_was_asked_before_it_and_bars_the_rest() -> None:
+    half = Halfway(World(3, 0, {**CONFIG, "localSessionsEnabled": "true"}).boot())
+    for sid, client in half.clients.items():
+        mine = b"%s/%d" % (PATH, sid)
+        before, after = create(mine), create(mine + b"/late")
+        assert client.ask((Op.create, before), Op.closeSession, (Op.create, after)) == []
+    half.go_on()
+    for client in half.clients.values():
+        assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0), (2, 0)]
+        assert not client.is_open
+    made = {path for path in half.target.tree_of if path.startswith(PATH + b"/")}
+    assert made == {b"%s/%d" % (PATH, sid) for sid in half.clients}
+    half.world.assert_same()
+
+
 def test_clients_of_all_members_stay_and_are_answered_by_the_new_leader() -> None:
     world = world_of(3, observers=1)
     half = Halfway(world)

@@ -87,6 +87,7 @@ class Holding:
             core.outstanding = 0  # nobody owes an answer any more
             core.local_sessions.stay_local()
         for connection in list(core.connections):
+            core.local_sessions.reopen(connection)
             for item in connection.take_waiting():
                 self._ask_again_for(connection, item)
         for connection, session_id in self._coming_back.items():

@@ -130,9 +130,19 @@ class LocalSessions:
         for session_id, session in upgrading.items():
             connection = self._core.attached.get(session_id)
             if connection is not None and connection.session is session and not session.closing:
-                again = self._tracker.track(session_id, session.timeout)
-                again.is_local = True
-                self._core.attach(connection, again)
+                self._serve_again(connection)
+
+    def reopen(self, connection: ClientConnection) -> None:
+        """All that waits on it is asked for anew, in order, and so is its closeSession."""
+        session = connection.session
+        if session.is_local and session.closing and not connection.closing:
+            self._serve_again(connection)
+
+    def _serve_again(self, connection: ClientConnection) -> None:
+        former = connection.session
+        session = self._tracker.track(former.id, former.timeout)
+        session.is_local = True
+        self._core.attach(connection, session)
 
     # --- global sessions, since who knows none of a session takes it for a local one elsewhere
 
