@@ -31,7 +31,7 @@ from bench.fill import fill
 from bench.pauses import parser_of
 from bench.scale import Snapshots
 from bench.servers import KINDS, Cluster, Server, opens_session, require, table
-from bench.waits import Prober, Wait
+from bench.waits import Prober, longest_ms
 from tests.interop.harness import wait_until
 
 _PAUSE_S = 0.001
@@ -62,15 +62,11 @@ def observed(what: str, leader: Server, znodes: int, size: int, go_on: Callable[
         time.sleep(_SAMPLE_S)
     seconds = time.monotonic() - began
     reads, writes = reader.stop(), writer.stop()
-    longest = (_longest_ms(reads), _longest_ms(writes))
+    longest = (longest_ms(reads), longest_ms(writes))
     megabytes = round(resident / MEGABYTE)
     row = Row(what, round(seconds, 2), len(reads), longest[0], len(writes), longest[1], megabytes)
     print(*row, file=sys.stderr, flush=True)  # what there is, if the rest fails
     return row
-
-
-def _longest_ms(waits: list[Wait]) -> float:
-    return round(max(wait.took for wait in waits) * 1000, 1)
 
 
 def for_seconds(seconds: float) -> Callable[[], bool]:
@@ -170,8 +166,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.kind == "zookeeper":
         require("java")
-    of = options
-    rows = measure(of.kind, of.ours, of.znodes, of.bytes, of.rounds, of.nice)
+    rows = measure(
+        options.kind, options.ours, options.znodes, options.bytes, options.rounds, options.nice
+    )
     print(f"{options.znodes:,} znodes of {options.bytes} bytes")
     print(table(HEAD, rows))
     if options.json:

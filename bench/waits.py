@@ -63,7 +63,9 @@ def _probe(port: int, znodes: int, data: bytes | None, pause_s: float, pipe: Con
     pipe.send(waits)
 
 
-def longest_ms(waits: Sequence[Wait], since: float, until: float) -> float:
+def longest_ms(
+    waits: Sequence[Wait], since: float = float("-inf"), until: float = float("inf")
+) -> float:
     """A wait counts if any part of it lies within."""
     overlapping = [w.took for w in waits if w.sent < until and w.sent + w.took > since]
     return round(max(overlapping, default=0.0) * 1000, 1)

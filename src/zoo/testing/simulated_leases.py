@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import TransactionFailedError
 from zoo.errors import Code
 from zoo.recipes import Lease
 from zoo.recipes.lock import NotHeldError
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import patiently, take_turns
-from zoo.testing.simulated_study import LEDGER, check_ledger, slept_lately
+from zoo.testing.simulated_study import LEDGER, check_ledger, slept_lately, still_held
 
 PATH = "/lease"
 _LONGEST = 20.0  # a clock an hour ahead makes a lease that long
@@ -119,13 +118,7 @@ class LeaseStudy:
     async def write(self, zk: AsyncClient[bytes], lease: Lease) -> bool:
         transaction = lease.guarded()
         transaction.set(LEDGER, b"%d" % lease.token)
-        try:
-            await transaction.commit()
-        except TransactionFailedError as error:
-            if error.code is not Code.BADVERSION:
-                raise AssertionError(f"a guarded write fails with {error!r}") from error
-            return False
-        return True
+        return await still_held(transaction, Code.BADVERSION)
 
     def check(self, run: Run) -> None:
         check_ledger(run)

@@ -17,13 +17,12 @@ from itertools import combinations
 from typing import ClassVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import ClientError, TransactionFailedError
-from zoo.errors import Code
+from zoo.client.errors import ClientError
 from zoo.recipes import Instance, Partition, Partitioner, ServiceRegistry
 from zoo.recipes.balancing import Balancer, ConsistentHash, RoundRobin
 from zoo.recipes.registry import ServiceCache
 from zoo.testing.simulated import Process, Program, Run
-from zoo.testing.simulated_study import Holders, keep_trying
+from zoo.testing.simulated_study import Holders, keep_trying, still_held
 
 PATH = "/shares"
 
@@ -76,13 +75,7 @@ class PartitionerStudy:
     async def write(self, zk: AsyncClient[bytes], partition: Partition) -> bool:
         transaction = partition.guarded()
         transaction.set(f"/ledger/{partition.name}", b"%d" % partition.token)
-        try:
-            await transaction.commit()
-        except TransactionFailedError as error:
-            if error.code is not Code.NONODE:
-                raise AssertionError(f"a guarded write fails with {error!r}") from error
-            return False
-        return True
+        return await still_held(transaction)
 
     def check(self, run: Run) -> None:
         for name in self.partitions:

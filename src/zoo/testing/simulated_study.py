@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError, TransactionFailedError
+from zoo.client.transaction import Transaction
 from zoo.errors import Code
 from zoo.recipes.places import Place
 from zoo.testing.simulated import Process, Program, Run
@@ -88,10 +89,15 @@ async def write_guarded(zk: AsyncClient[bytes], places: Sequence[Place]) -> bool
     for place in places:
         transaction.check(place.path)
     transaction.set(LEDGER, b"%d" % max(place.token for place in places))
+    return await still_held(transaction)
+
+
+async def still_held(guarded: Transaction[bytes], lost: Code = Code.NONODE) -> bool:
+    """Commit a guarded write; False: what guards it is `lost`. Nothing else may refuse it."""
     try:
-        await transaction.commit()
+        await guarded.commit()
     except TransactionFailedError as error:
-        if error.code is not Code.NONODE:
+        if error.code is not lost:
             raise AssertionError(f"a guarded write fails with {error!r}") from error
         return False
     return True
