@@ -300,7 +300,7 @@ class ClientConnection:
             self.reply(xid, 0, Code.AUTHFAILED, b"")
             self.close()
             return
-        self.identities += [each for each in granted if each not in self.identities]
+        self.identities += dict.fromkeys(each for each in granted if each not in self.identities)
         self.reply(xid, 0, 0, b"")
 
     # --- output
