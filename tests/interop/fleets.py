@@ -183,9 +183,9 @@ def missing(name: str) -> str | None:
         return None
     if reason := harness.missing("java"):
         return reason
-    jar = "curator-x-discovery" if name == "discovery" else "curator-recipes"
-    if not any(harness.JAVA_HOME_DIR.glob(f"lib/{jar}-*.jar")):
-        return f"no {jar} in {harness.JAVA_HOME_DIR}/lib (tests.interop.java_peer)"
+    jar = "lib-discovery/curator-x-discovery" if name == "discovery" else "lib/curator-recipes"
+    if not any(harness.JAVA_HOME_DIR.glob(f"{jar}-*.jar")):
+        return f"no {harness.JAVA_HOME_DIR}/{jar} (tests.interop.java_peer)"
     return None
 
 

@@ -2,7 +2,8 @@
 
 Everything here kills only what it started, by pid, and polls with a deadline. The jars of Apache
 ZooKeeper are looked for in ZOO_JAVA_PEER (default /tmp/zookeeper-3.9.5): `lib/*.jar`, a
-`log4j2.properties`, and for the kind "java38" Debian's 3.8.0 in `lib-3.8`.
+`log4j2.properties`, for the kind "java38" Debian's 3.8.0 in `lib-3.8`, and Curator's service
+discovery in `lib-discovery`.
 """
 
 from __future__ import annotations
@@ -57,15 +58,19 @@ def missing(kind: str) -> str | None:
 
 
 def java_classes(kind: str) -> str:
-    """The class path of Apache ZooKeeper: its own jars, and what they need from `lib`."""
+    """The class path of Apache ZooKeeper: its own jars, and what they need from `lib`.
+
+    Debian's jars come last: each names those in /usr/share/java that it was built with, and an
+    older slf4j found there before ours would silence the server's log.
+    """
     if kind == "java":
-        return f"{JAVA_HOME_DIR}/lib/*:{JAVA_HOME_DIR}"
+        return ":".join(f"{JAVA_HOME_DIR}{part}" for part in ("/lib/*", "", "/lib-discovery/*"))
     others = [
         str(jar)
         for jar in sorted(JAVA_HOME_DIR.glob("lib/*.jar"))
         if not jar.name.startswith(("zookeeper", "curator"))
     ]
-    return ":".join([*others, f"{JAVA_HOME_DIR}/{JAVA_KINDS[kind][0]}/*", str(JAVA_HOME_DIR)])
+    return ":".join([*others, str(JAVA_HOME_DIR), f"{JAVA_HOME_DIR}/{JAVA_KINDS[kind][0]}/*"])
 
 
 def java_command(

@@ -1,6 +1,6 @@
 """Put Apache ZooKeeper 3.9.5 on this machine, to test against.
 
-    python -m tests.interop.java_peer [DEST]     fill DEST/lib and DEST/lib-3.8 with jars (once)
+    python -m tests.interop.java_peer [DEST]     fill DEST/lib, lib-3.8 and lib-discovery (once)
 
 The jars come out of the PySpark source distribution on PyPI, which ships them; those of 3.8.0 and
 of Curator's service discovery out of Debian's packages, which are unpacked, not installed.
@@ -94,9 +94,9 @@ def fetch_old(dest: Path) -> str:
 
 
 def fetch_discovery(dest: Path) -> str:
-    """Curator's service discovery, which PySpark does not ship, into dest/lib."""
+    """Curator's service discovery, which PySpark does not ship, into dest/lib-discovery."""
     jars = ("curator-x-discovery-5*.jar",)
-    return _fetch_debian("libcurator-discovery-java", jars, dest / "lib")
+    return _fetch_debian("libcurator-discovery-java", jars, dest / "lib-discovery")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from tests.interop import filler
 from tests.interop.harness import Server, wait_until
 from tests.interop.session import Session
+from zoo.persistence.txn_log import FILE_HEADER, RECORD_HEAD
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("needs_java", "needs_zoo")]
 
@@ -113,6 +115,36 @@ def test_a_session_left_behind_expires_on_the_other_server(server: Server, first
     client.drop()
     server.become(OTHER[first]).start()
     filler.assert_expires(server, left)
+
+
+@pytest.mark.parametrize("kind", ["java", "zoo"])
+def test_a_digest_that_differs_is_counted_and_told(server: Server, kind: str) -> None:
+    server.become(kind).start()
+    client = Session(server.port)
+    client.create(b"/a")
+    for version in range(5):
+        client.set(b"/a", b"%d" % version)
+    server.kill()
+    client.drop()
+    (log,) = server.data.glob("version-2/log.*")
+    log.write_bytes(with_another_digest(log.read_bytes(), record=3))
+    server.start()
+    assert server.mntr()["zk_digest_mismatches_count"] == "1"
+    assert [line for line in server.log().splitlines() if "igest" in line]
+
+
+def with_another_digest(log: bytes, record: int) -> bytes:
+    """The transaction log with one bit changed in what a record (from 0) says the tree's digest
+    is; its checksum is right.
+    """
+    changed, at = bytearray(log), len(FILE_HEADER)
+    for _ in range(record):
+        at += RECORD_HEAD.size + RECORD_HEAD.unpack_from(log, at)[1] + 1
+    begin = at + RECORD_HEAD.size
+    end = begin + RECORD_HEAD.unpack_from(log, at)[1]
+    changed[end - 1] ^= 1  # the digest ends the record
+    RECORD_HEAD.pack_into(changed, at, zlib.adler32(changed[begin:end]), end - begin)
+    return bytes(changed)
 
 
 def main(rounds: int) -> int:

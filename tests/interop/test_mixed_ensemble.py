@@ -9,7 +9,7 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,19 @@ def write_some(port: int, root: bytes, count: int) -> None:
     session.drop()
 
 
-def same_tree_everywhere(ensemble: Ensemble) -> None:
-    """Equal znodes, Stats, ACLs and digests at each member that runs, and no digest mismatch."""
+def mismatches(ensemble: Ensemble) -> dict[int, int]:
+    """By sid, of those that run: how many transactions left a tree that the leader's is not."""
+    return {
+        sid: int(server.mntr()["zk_digest_mismatches_count"])
+        for sid, server in ensemble.members.items()
+        if server.process is not None
+    }
+
+
+def same_tree_everywhere(ensemble: Ensemble, counted: Mapping[int, int] | None = None) -> None:
+    """Equal znodes, Stats, ACLs and digests at each member that runs, and no mismatch of digests
+    beside those `counted` before.
+    """
     trees = {}
     for sid, server in ensemble.members.items():
         if server.process is None:
@@ -81,8 +92,9 @@ def same_tree_everywhere(ensemble: Ensemble) -> None:
             for line in server.four_letter("hash").splitlines():  # every 128th zxid
                 zxid, digest = line.split(": ")
                 assert digests.setdefault(zxid, digest) == digest, (sid, zxid)
-            told = [line for line in server.log().splitlines() if "igest" in line]
-            assert server.mntr().get("zk_digest_mismatches_count") == "0", (sid, server.kind, told)
+    for sid, count in mismatches(ensemble).items():
+        told = [line for line in ensemble[sid].log().splitlines() if "igest" in line]
+        assert count == (counted or {}).get(sid, 0), (sid, ensemble[sid].kind, told)
 
 
 @pytest.fixture(scope="module")
@@ -259,9 +271,15 @@ def replace_rolling(directory: Path, rounds: int = 1, java: str = "java") -> str
                 ensemble.start(sid)
                 ensemble.settled()
                 wait_out(0.5)
+            if kind == "zoo":
+                assert not any(mismatches(ensemble).values())
         for rider in riders:
             rider.finish()
-        same_tree_everywhere(ensemble)
+        # A Java leader goes on while it sends a snapshot, and what it gets ahead of itself a Java
+        # learner counts as mismatches until it has caught up: it has by now.
+        counted = mismatches(ensemble)
+        write_some(ports[0], b"/after", 20)
+        same_tree_everywhere(ensemble, counted)
         session = synced(ports[0])
         for rider in riders:
             rider.check(session)
