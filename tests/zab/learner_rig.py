@@ -243,9 +243,9 @@ class Rig:
         assert ack.type == PacketType.ACKEPOCH
         return ack
 
-    def establish(self, epoch: int = 5) -> None:
+    def establish(self, epoch: int = 5, announced: bytes = b"") -> None:
         """From NEWLEADER to UPTODATE, everything durable."""
-        self.says(Packet(PacketType.NEWLEADER, epoch << 32, b""))
+        self.says(Packet(PacketType.NEWLEADER, epoch << 32, announced))
         self.peer.flush()
         self.says(Packet(PacketType.UPTODATE, -1))
         self.said()

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.zab import learner_rig
 from tests.zab.configured import change, listing
 from tests.zab.leader_rig import E1, FakePeer, FakeReplica
 from zoo.zab.configurations import Configuration, Configurations
 from zoo.zab.follower import Follower
 from zoo.zab.leader_broadcast import Broadcast
 from zoo.zab.learner import Phase
-from zoo.zab.packets import PacketType, bare, with_data
+from zoo.zab.packets import Packet, PacketType, bare, with_data
 from zoo.zab.quorum import Majority
 
 Z1, Z2, Z3 = E1 + 1, E1 + 2, E1 + 3
@@ -159,3 +160,32 @@ def test_a_follower_passes_a_change_on_under_its_own_zxid() -> None:
     follower._observers, follower._context = observers, context
     follower._activate(Z1, b"entry", 1)
     assert passed == [(Z1, b"entry", 1)]
+
+
+E5 = 5 << 32
+
+
+@pytest.mark.parametrize(
+    ("version", "holds", "why"),
+    [
+        (E1 + 2, True, "its transaction is committed"),
+        (E5, True, "the epoch has given it its version"),
+        (E1 + 9, True, "it is of an earlier epoch: its transaction is lost"),
+        (E5 + 1, False, "it is under way"),
+    ],
+)
+def test_what_newleader_announces_holds_from_uptodate_on(
+    version: int, holds: bool, why: str
+) -> None:
+    """Unless it is under way: then its commit is to come. Seed 680 had one that was lost."""
+    peer = learner_rig.FakePeer(learner_rig.entries(1, 1, 2, 3))
+    known = Configurations(listing(1, 2, 3, version=1), is_enabled=True)
+    known.store = peer.log.configure
+    peer.configurations = known
+    rig = learner_rig.Rig(peer)
+    rig.discover()
+    rig.says(Packet(PacketType.DIFF, E1 + 3))
+    rig.establish(announced=listing(1, 2, 3, 4, version=version).text)
+    assert rig.role.phase is Phase.BROADCAST
+    assert known.seen.version == version
+    assert (known.committed.version == version) is holds, why

@@ -46,7 +46,7 @@ from zoo.zab.packets import (
 )
 from zoo.zab.request_runs import request_run
 from zoo.zab.sync_plan import NO_HISTORY
-from zoo.zxid import MAX_COUNTER
+from zoo.zxid import counter_of, epoch_of
 
 log = logging.getLogger(__name__)
 
@@ -394,12 +394,15 @@ class Learner:
     def _begin_configuration(self) -> bool:
         """UPTODATE makes the configuration that NEWLEADER announced hold; whether we must leave.
 
-        A Java leader announces one, too, that is proposed and not committed; that is to wait.
+        A Java leader announces one, too, that it has proposed and not committed; that is to wait.
+        One of an earlier epoch holds since the leader is established, though its transaction may
+        be lost: it was noted ahead of it.
         """
         announced = self.new_config
-        if announced is None or (
-            announced.version > self._received.committed and announced.version & MAX_COUNTER
-        ):
+        if announced is None:
+            return False
+        epoch, counter = epoch_of(announced.version), counter_of(announced.version)
+        if epoch == self.epoch and counter and announced.version > self._received.committed:
             return False
         return self._make_hold(announced, None)
 
