@@ -118,3 +118,15 @@ def test_what_a_member_hears_at_the_last_moment_may_come_too_late() -> None:
     stage.service.heard(LEADER, SESSION)
     stage.at(TIMEOUT).expire()
     assert stage.checkers.history.live_sessions() == {}
+
+
+def test_what_a_member_has_heard_and_not_told_is_lost_when_it_leaves() -> None:
+    """Its leader cut it off, as it had been slow: seed 1065."""
+    stage = Stage().at(3_000)
+    stage.service.heard(LEADER, SESSION)
+    ensemble = Ensemble(stage.schedule, initial([1], []))
+    cluster = ClusterCheckers(ensemble, [lambda all_of: Agreed(all_of, stage.checkers)])
+    stage.at(3_500)
+    cluster.tell("stopped", "s2")
+    stage.at(TIMEOUT).expire()
+    assert stage.checkers.history.live_sessions() == {}

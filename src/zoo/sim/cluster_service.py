@@ -90,6 +90,10 @@ class EnsembleSessions(Sessions):
     def leader_heard(self, session_id: int) -> None:
         self._known[session_id] = self.schedule.now
 
+    def member_left(self) -> None:
+        """A member, cut off for its slowness or without a leader, forgets what it has not told."""
+        self.undisturbed_since = max(self.undisturbed_since, self.schedule.now)
+
     def proposed(self, session_id: int, zxid: int) -> None:
         """The leader begins to end a session."""
         now = self.schedule.now
@@ -198,11 +202,16 @@ class Service:
 
 
 class Agreed(ClusterChecker):
-    """Hands on what the ensemble has agreed on."""
+    """Hands on what the ensemble has agreed on, and who leaves it."""
 
     def __init__(self, ensemble: Ensemble, service: Checkers) -> None:
         super().__init__(ensemble)
         self._service = service
+        self._sessions = [one for one in service.all if isinstance(one, EnsembleSessions)]
+
+    def stopped(self, member: CheckedMember) -> None:
+        for sessions in self._sessions:
+            sessions.member_left()
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         self._service.committed(prefix.entry)
