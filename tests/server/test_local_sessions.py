@@ -72,8 +72,12 @@ def test_the_close_of_a_local_session_waits_for_its_writes(is_leader: bool) -> N
 
 
 @pytest.mark.parametrize("is_leader", [True, False])
-def test_what_comes_behind_the_close_of_a_local_session_is_not_done(is_leader: bool) -> None:
-    world = World(3, config=LOCAL).boot()
+@pytest.mark.parametrize("config", [LOCAL, UPGRADING], ids=["stays local", "may upgrade"])
+def test_what_comes_behind_the_close_of_a_local_session_is_not_done(
+    config: dict[str, str], is_leader: bool
+) -> None:
+    """Nor does it make the session global: seed 1205."""
+    world = World(3, config=config).boot()
     node = world.leader if is_leader else world.learners[0]
     client = node.client()
     client.send(
@@ -82,11 +86,13 @@ def test_what_comes_behind_the_close_of_a_local_session_is_not_done(is_leader: b
         + request(3, Op.create, create(b"/b"))
         + request(4, Op.setACL, c.SetACLRequest(b"/a", [], -1))
         + request(5, Op.closeSession)
+        + request(6, Op.create, create(b"/e", flags=1))
     )
     assert [(reply.xid, reply.err) for reply in client.replies()] == [(1, 0), (2, 0)]
     assert not client.is_open
     assert b"/a" in node.tree_of
-    assert b"/b" not in node.tree_of
+    assert not {b"/b", b"/e"} & set(node.tree_of)
+    assert session_of(client) not in world.leader.core.sessions
 
 
 @pytest.mark.parametrize("is_leader", [True, False])

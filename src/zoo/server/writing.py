@@ -89,7 +89,7 @@ class Deciding:
     def prepare(self, connection: ClientConnection, xid: int, op: int, payload: bytes) -> Any:
         core = self._core
         session = connection.session
-        if session.is_local and needs_global(op, payload):
+        if session.is_local and not session.closing and needs_global(op, payload):
             self._upgrade(connection, session)
         proposal = core.prep.prepare(connection, xid, op, payload)
         core.proposals.append(proposal)
