@@ -166,12 +166,13 @@ def test_its_end_is_its_end() -> None:
     with pytest.raises(Violation, match="which was closed"):
         stage.connect()
     stage.log(multi(2))
+    stage.log(_of(stage, 3, Op.setData, t.SetDataTxn(b"/w", b"", 1), cxid=CLOSE.xid - 1))
     with pytest.raises(Violation, match="closed before"):
-        stage.log(_of(stage, 3, Op.setData, t.SetDataTxn(b"/w", b"", 1)))
+        stage.log(_of(stage, 4, Op.setData, t.SetDataTxn(b"/w", b"", 2), cxid=CLOSE.xid + 1))
 
 
-def _of(stage: Stage, zxid: int, op: Op, record: Any) -> bytes:
-    return encode_txn(t.TxnHeader(stage.client.session_id, 1, zxid, 0, op), record)
+def _of(stage: Stage, zxid: int, op: Op, record: Any, cxid: int = 1) -> bytes:
+    return encode_txn(t.TxnHeader(stage.client.session_id, cxid, zxid, 0, op), record)
 
 
 def test_an_ephemeral_makes_it_global_and_nothing_else_does() -> None:

@@ -48,7 +48,8 @@ class OwnSession:
     wants_more: bool = False
     """Its client has asked for an ephemeral znode: it may be on its way to be global."""
     is_closing: bool = False
-    is_closed: bool = False
+    closed_by: int = 0
+    """The xid of its closeSession, once that is answered."""
 
 
 class OwnSessions(Checker):
@@ -96,7 +97,8 @@ class OwnSessions(Checker):
         if own.reads_only:
             self.violated(f"{txn.header} by a session that may only read")
         if txn.header.type != Op.createSession:
-            if own.is_closed and not does_nothing(txn):
+            # What was sent ahead of it may have been on its way, unanswered (seed 1311).
+            if 0 < own.closed_by < txn.header.cxid and not does_nothing(txn):
                 self.violated(f"{txn.header} by a local session that was closed before")
         elif self.kind is not SessionKind.UPGRADING or not own.wants_more:
             self.violated(f"{txn.header}: a local session becomes global, unasked")
@@ -125,7 +127,7 @@ class OwnSessions(Checker):
             self.violated(f"s{client.server} takes up {client}, a local session of s{own.sid}")
         if own.heard_anew:
             self.violated(f"s{own.sid} takes up {client}, which it cannot know any more")
-        if own.is_closed:
+        if own.closed_by:
             self.violated(f"s{own.sid} takes up {client}, which was closed")
 
     def refused(self, client: SimClient) -> None:
@@ -163,7 +165,7 @@ class OwnSessions(Checker):
         elif own is None or err:
             return
         elif request.op == Op.closeSession:
-            own.is_closed = True
+            own.closed_by = request.xid
         elif asks_for_ephemeral(request):
             self.violated(f"{client}: {request} is done for a session that is local")
 
