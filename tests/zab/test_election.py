@@ -109,6 +109,28 @@ def test_without_weight_nobody_leads_nor_stands_in_the_way() -> None:
     assert election.decision == Decision(Vote(2, 0, 1, 0), FOLLOWING, (1, 2, 3))
 
 
+def test_who_cannot_agree_does_not_say_so_for_ever() -> None:
+    """They weigh the candidates by different configurations; both are told again in time."""
+    groups = {1: 1, 2: 1, 3: 1}
+    two, three = Election(2, Hierarchical(groups, {3: 0})), Election(3, Hierarchical(groups, {}))
+    for election in (two, three):
+        election.begin(9, 1, 0)
+    said = 0
+    for now_ms in range(1, 1_000):
+        for election in (two, three):
+            election.tick(now_ms)
+        while two.out or three.out:
+            said += 1
+            for one, other in ((two, three), (three, two)):
+                out, one.out[:] = list(one.out), []
+                for sid, message in out:
+                    if sid == other.my_id:
+                        other.received(one.my_id, message, now_ms)
+            assert said < 20, "seed 1284: as fast as the net is"
+    assert said > 3
+    assert (two.vote.leader, three.vote.leader) == (2, 3)
+
+
 def test_alone_it_leads_at_once() -> None:
     assert begun(1, Majority([1])).decision == Decision(Vote(1, 0, 1, 0), LEADING, (1,))
 

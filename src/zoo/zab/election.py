@@ -129,6 +129,7 @@ class Election:
         self._unreachable: dict[int, None] = {}
         self._abandoned: dict[int, None] = {}
         self._outsiders: dict[int, tuple[bytes, int]] = {}  # what they were told last, and when
+        self._repeated: dict[int, tuple[bytes, int]] = {}  # likewise, of voters, beyond announcing
         self._supporters: dict[int, None] = {}
         self._deserters: dict[int, None] = {}
         self._finish_at: int | None = None
@@ -157,6 +158,7 @@ class Election:
         self._settled.clear()
         self._supporters.clear()
         self._deserters.clear()
+        self._repeated.clear()
         if self.is_voter:
             self._own = Vote(self.my_id, zxid, 0, peer_epoch, self.config_version)
         else:
@@ -282,7 +284,7 @@ class Election:
         else:
             is_repeated = succeeds(self.vote, vote, self.quorum)
         if self.is_voter and (was_settled or is_repeated):
-            self._send(sid)  # it cannot have heard my vote, or it would have taken it
+            self._answer(sid, self._repeated, now_ms)  # or else it would have taken my vote
         self._count(now_ms)
 
     def _heard_voteless(self, sid: int, vote: Vote, now_ms: int) -> None:
@@ -469,20 +471,23 @@ class Election:
 
     def _answer_outsider(self, sid: int, now_ms: int) -> None:
         """Tell a server that has no vote, if we have one, or a later configuration, by which
-        others vote; not the same twice at a time.
+        others vote.
 
-        Such a server may be one that answers to an earlier round than its own, at once: without
-        that limit the two would go on for ever.
+        Such a server may be one that answers to an earlier round than its own, at once: without a
+        limit the two would go on for ever.
         """
-        message = self._message()
-        told, when = self._outsiders.pop(sid, (b"", 0))
-        self._outsiders[sid] = (told, when)
-        if told == message and now_ms < when + self.settings.min_interval_ms // 2:
-            return
-        self._outsiders[sid] = (message, now_ms)
+        self._answer(sid, self._outsiders, now_ms)
         if len(self._outsiders) > MAX_OUTSIDERS:
             del self._outsiders[next(iter(self._outsiders))]
-        self.out.append((sid, message))
+
+    def _answer(self, sid: int, told: dict[int, tuple[bytes, int]], now_ms: int) -> None:
+        """Tell `sid` our vote, but not the same twice at a time."""
+        message = self._message()
+        last, when = told.pop(sid, (b"", 0))
+        is_told = last == message and now_ms < when + self.settings.min_interval_ms // 2
+        told[sid] = (last, when) if is_told else (message, now_ms)
+        if not is_told:
+            self.out.append((sid, message))
 
     def _note_config(self, sid: int, heard: Notification) -> None:
         version = heard.vote.config_version

@@ -37,4 +37,7 @@ class Joint(QuorumVerifier):
         return sid in self.old.voters
 
     def weight(self, sid: int) -> int:
-        return max(self.old.weight(sid), self.new.weight(sid))
+        """That of the old one for its voters: all must rank the candidates alike, and not all may
+        know of the new one yet.
+        """
+        return (self.old if self.is_known_to_all(sid) else self.new).weight(sid)
