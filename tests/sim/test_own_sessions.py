@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from zoo.jute import txn_records as t
 from zoo.jute.operations import Op
 from zoo.jute.txns import encode_txn
 from zoo.server import learning, writing
+from zoo.server.learning import Forwarding
+from zoo.server.local_sessions import LocalSessions
 from zoo.sim.checking import Violation
 from zoo.sim.client import Request
 from zoo.sim.cluster import ClusterWorld
@@ -224,28 +228,74 @@ def test_none_is_left_over() -> None:
 
 # --- broken members
 
+Patch = pytest.MonkeyPatch
+CALM = ClusterScenario(*(3, 0), tick_ms=200, pause_us=40_000, faults=FaultMix(every=0))
 
-def verdict() -> str:
-    calm = ClusterScenario(
-        *(3, 0),
-        tick_ms=200,
-        pause_us=40_000,
-        faults=FaultMix(every=0),
-        sessions=SessionKind.UPGRADING,
-    )
-    try:
-        ClusterWorld(1, scenario=calm).run(2 * SECOND)
-    except Violation as violation:
-        return str(violation)
-    return ""
+
+def lived(kind: SessionKind) -> OwnSessions:
+    """A calm world whose clients break their connections. Raises Violation."""
+    world = ClusterWorld(1, scenario=replace(CALM, sessions=kind))
+    for number in range(30):
+        client = world.clients[number % len(world.clients)]
+        world.schedule.after(SECOND // 2 + number * SECOND // 10, client.hang_up)
+    world.run(4 * SECOND)
+    return next(one for one in world.service.all if isinstance(one, OwnSessions))
+
+
+def test_there_is_something_to_see() -> None:
+    local = lived(SessionKind.LOCAL)
+    assert min(local.granted, local.resumed, local.moved) > 0
+    assert local.upgraded == 0
+    assert lived(SessionKind.UPGRADING).upgraded > 0
 
 
 @pytest.mark.parametrize(
     "needs_global", [lambda op, payload: False, lambda op, payload: op == Op.create]
 )
-def test_what_makes_a_session_global_is_watched(
-    needs_global: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_makes_a_session_global_is_watched(needs_global: Any, monkeypatch: Patch) -> None:
     for module in (learning, writing):
         monkeypatch.setattr(module, "needs_global", needs_global)
-    assert verdict().startswith("O")
+    with pytest.raises(Violation, match=r"^O"):
+        lived(SessionKind.UPGRADING)
+
+
+def taken_up_by_whoever_is_asked(patch: Patch) -> None:
+    def revalidated(self: Forwarding, session_id: int, valid: bool) -> None:
+        connection = self._revalidating.pop(session_id)
+        if not connection.closing and connection.handshake is not None:
+            local = self._core.local_sessions
+            local.take_up(connection, session_id, connection.handshake.timeout)
+            connection.session.is_local = True
+            connection.handshake.established()
+
+    patch.setattr(Forwarding, "revalidated", revalidated)
+
+
+def never_ended(patch: Patch) -> None:
+    patch.setattr(LocalSessions, "expire", lambda self: None)
+
+
+def ended_before_their_time(patch: Patch) -> None:
+    expire = LocalSessions.expire
+
+    def hasty(self: LocalSessions) -> None:
+        self._tracker.advance(self._core.now_ms + 300)
+        expire(self)
+
+    patch.setattr(LocalSessions, "expire", hasty)
+
+
+@pytest.mark.parametrize(
+    ("broken", "seen"),
+    [
+        (taken_up_by_whoever_is_asked, "takes up"),
+        (never_ended, "outlive"),
+        (ended_before_their_time, "is over after"),
+    ],
+)
+def test_whose_it_is_and_when_it_ends_is_watched(
+    broken: Callable[[Patch], None], seen: str, monkeypatch: Patch
+) -> None:
+    broken(monkeypatch)
+    with pytest.raises(Violation, match=f"OwnSessions: .*{seen}"):
+        lived(SessionKind.LOCAL)
