@@ -3,7 +3,7 @@
     with Ensemble.running(path, ["zoo", "java", "zoo"]) as ensemble: ...
 
 All get the same zoo.cfg but for ports, dataDir and peerType. Everything is on 127.0.0.1. With a
-`Network` (tests.interop.partitions) the members' links run through it; with `own_addresses` member
+`Network` (zoo.testing.network) the members' links run through it; with `own_addresses` member
 N is at 127.0.0.N for the others, so that all can listen on the same port.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.interop.harness import START_DEADLINE, Server, free_port, wait_until
-from tests.interop.partitions import Network
+from zoo.testing.network import Network
 
 MODES = ("leader", "follower", "observer")
 

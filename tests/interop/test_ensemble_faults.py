@@ -24,10 +24,10 @@ import pytest
 from tests.interop.ensemble import Ensemble
 from tests.interop.harness import repo_root, wait_out, wait_until
 from tests.interop.histories import excused_syncs, violations
-from tests.interop.partitions import Network
 from tests.interop.recorder import KEYS, Recorder, look, make_registers
 from tests.interop.rider import synced
 from tests.interop.test_mixed_ensemble import same_tree_everywhere
+from zoo.testing.network import Network
 
 pytestmark = pytest.mark.interop
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from zoo.client.blocking import Client
 from zoo.client.states import State
-from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem
+from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem, poll
 
 
 def test_a_server_survives_its_faults_and_leaves_nothing() -> None:
@@ -37,6 +38,46 @@ def test_a_server_that_cannot_start_says_why() -> None:
         EmbeddedServer({"tickTime": "x"}),
     ):
         pytest.fail("it started")
+
+
+def test_a_slow_disk_makes_writes_wait() -> None:
+    with EmbeddedServer() as server, Client(server.hosts) as zk:
+        zk.create("/a")
+        server.slow_disk(0.3)
+        began = time.monotonic()
+        zk.set("/a", b"1")
+        assert time.monotonic() - began >= 0.3
+        server.slow_disk(0)
+        zk.set("/a", b"2")
+        began = time.monotonic()
+        zk.set("/a", b"3")
+        assert time.monotonic() - began < 0.3
+
+
+@pytest.mark.interop
+def test_a_leader_that_is_cut_off_leads_no_more_and_comes_back() -> None:
+    with EmbeddedEnsemble(3, can_part=True) as ensemble:
+        old = ensemble.leader()
+        ensemble.part(old)
+        others = [server for server in ensemble.servers if server is not old]
+        poll(lambda: any(each.mode == "leader" for each in others), 30, lambda: "no new leader")
+        poll(lambda: old.mode != "leader", 30, lambda: "two leaders")
+        with Client(",".join(server.hosts for server in others)) as zk:
+            zk.create("/a", b"without it")
+        ensemble.mend()
+        poll(lambda: old.mode == "follower", 30, lambda: "it does not follow")
+        with Client(old.hosts) as zk:
+            zk.sync("/")
+            assert zk.get("/a").data == b"without it"
+
+
+def test_only_who_says_so_can_be_parted() -> None:
+    ensemble = EmbeddedEnsemble(1)
+    try:
+        with pytest.raises(ServerProblem, match="can_part=True"):
+            ensemble.part(ensemble.servers[0])
+    finally:
+        ensemble.close()
 
 
 @pytest.mark.interop

@@ -11,7 +11,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
@@ -19,26 +18,15 @@ from typing import Self
 from zoo.config import config_from
 from zoo.runtime.data_dir import prepare
 from zoo.runtime.driver import Driver
-from zoo.runtime.file_storage import FileStorage
 from zoo.runtime.loading import load, write_snapshot
 from zoo.runtime.main import host_facts
 from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core_view import CoreView
 from zoo.testing.ports import ADDRESS, free_ports
 from zoo.testing.servers import DEFAULTS, ServerProblem, Startable
+from zoo.testing.slow_disk import SlowStorage
 
 _SECONDS = 30.0
-
-
-class SlowStorage(FileStorage):
-    """A disk that takes its time."""
-
-    delay = 0.0
-    """Seconds that each sync of the transaction log takes longer."""
-
-    def sync(self) -> None:
-        time.sleep(self.delay)
-        super().sync()
 
 
 class ThreadServer(Startable):
@@ -64,7 +52,6 @@ class ThreadServer(Startable):
         self._loop: TurnLoop | None = None
         self._driver: Driver | None = None
         self._delay = 0.0
-        self._storage: SlowStorage | None = None
         self._go_on = threading.Event()
         self._go_on.set()
         self._failure: BaseException | None = None
@@ -109,8 +96,9 @@ class ThreadServer(Startable):
 
     async def _serve(self, serves: threading.Event) -> None:
         dirs = prepare(self._folder / "data", None, autocreate=True)
-        self._storage = storage = SlowStorage(dirs.snapshots, dirs.logs, preallocation=1 << 20)
-        storage.delay = self._delay
+        storage = SlowStorage(
+            dirs.snapshots, dirs.logs, preallocation=1 << 20, delay=lambda: self._delay
+        )
         try:
             loaded = load(self._config, storage)
             if loaded.snapshot is None:
@@ -173,5 +161,3 @@ class ThreadServer(Startable):
     def slow_disk(self, seconds: float) -> None:
         """Each write is acknowledged so much later, from the next on; 0 for as fast as it can."""
         self._delay = seconds
-        if self._storage is not None:
-            self._storage.delay = seconds

@@ -9,12 +9,14 @@ import signal
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from zoo.testing.ports import ADDRESS, free_member_ports, free_ports
+from zoo.testing.network import Network
+from zoo.testing.ports import ADDRESS, Ports, free_member_ports, free_ports
 from zoo.testing.server_process import ServerProcess
+from zoo.testing.slow_disk import write_delay
 
 START_SECONDS = 30.0
 DEFAULTS = {
@@ -55,13 +57,13 @@ class Startable(ABC):
 class EmbeddedServer(ServerProcess, Startable):
     """One `zoo serve`: `with EmbeddedServer() as server: zoo.Client(server.hosts)`.
 
-    `settings` are lines of zoo.cfg. Faults: `kill` (-9), `pause` and `resume`, then `start` again
-    on the same data and port.
+    `settings` are lines of zoo.cfg. Faults: `kill` (-9) and `start` again on the same data and
+    port, `pause` and `resume`, `slow_disk`.
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         (port,) = free_ports(1)
-        super().__init__(Path(tempfile.mkdtemp(prefix="zoo-server-")), port)
+        self._prepare(Path(tempfile.mkdtemp(prefix="zoo-server-")), port)
         self.write_config({**DEFAULTS, **(settings or {})})
 
     @classmethod
@@ -69,9 +71,14 @@ class EmbeddedServer(ServerProcess, Startable):
         cls, folder: Path, port: int, lines: Mapping[str, object], sid: int
     ) -> EmbeddedServer:
         server = cls.__new__(cls)
-        ServerProcess.__init__(server, folder, port)
+        server._prepare(folder, port)
         server.write_config(lines, sid)
         return server
+
+    def _prepare(self, folder: Path, port: int) -> None:
+        ServerProcess.__init__(self, folder, port)
+        self._disk_delay = folder / "disk-delay"
+        self.program = ["-m", "zoo.testing.slow_disk", str(self._disk_delay)]
 
     def __repr__(self) -> str:
         return f"<EmbeddedServer {self.hosts} {'up' if self.is_running else 'down'}>"
@@ -112,6 +119,10 @@ class EmbeddedServer(ServerProcess, Startable):
     def resume(self) -> None:
         self.signal(signal.SIGCONT)
 
+    def slow_disk(self, seconds: float) -> None:
+        """Each write is on disk so much later, from the next on; 0 for as fast as it can."""
+        write_delay(self._disk_delay, seconds)
+
     def stop(self) -> None:
         """SIGTERM; the data stays for the next start."""
         if self.is_running:
@@ -126,22 +137,39 @@ class EmbeddedServer(ServerProcess, Startable):
 
 
 class EmbeddedEnsemble(Startable):
-    """`size` servers that vote: `with EmbeddedEnsemble(3) as ensemble`; servers[0] has the id 1."""
+    """`size` servers that vote: `with EmbeddedEnsemble(3) as ensemble`; servers[0] has the id 1.
 
-    def __init__(self, size: int = 3, settings: Mapping[str, object] | None = None) -> None:
+    With `can_part` their links run through relays: `part` cuts members off from the others, though
+    not from clients, `mend` ends that, and `network` cuts and delays single ways. Each member then
+    has its own addresses of the others in its configuration, which a reconfig would mix up.
+    """
+
+    def __init__(
+        self,
+        size: int = 3,
+        settings: Mapping[str, object] | None = None,
+        *,
+        can_part: bool = False,
+    ) -> None:
         if size < 1:
             raise ValueError(f"an ensemble has at least one server, not {size}")
+        self._network = Network(size) if can_part else None
         self._folder = Path(tempfile.mkdtemp(prefix="zoo-ensemble-"))
         ports = free_member_ports(size)
-        members = {
-            f"server.{n}": f"{ADDRESS}:{each.quorum}:{each.election}:participant"
-            for n, each in enumerate(ports, 1)
-        }
         self.servers: list[EmbeddedServer] = []
-        for n, each in enumerate(ports, 1):
-            folder = self._folder / str(n)
-            lines = {**DEFAULTS, **(settings or {}), **members}
-            self.servers.append(EmbeddedServer._member(folder, each.client, lines, n))
+        for sid, each in enumerate(ports, 1):
+            lines = {**DEFAULTS, **(settings or {}), **self._members(sid, ports)}
+            folder = self._folder / str(sid)
+            self.servers.append(EmbeddedServer._member(folder, each.client, lines, sid))
+
+    def _members(self, seen_by: int, ports: Sequence[Ports]) -> dict[str, str]:
+        """The lines of zoo.cfg that say where they are."""
+        lines = {}
+        for sid, (_, quorum, election) in enumerate(ports, 1):
+            if self._network is not None:
+                quorum, election = self._network.ports(seen_by, sid)
+            lines[f"server.{sid}"] = f"{ADDRESS}:{quorum}:{election}:participant"
+        return lines
 
     def __repr__(self) -> str:
         return f"<EmbeddedEnsemble {self.hosts}>"
@@ -169,9 +197,28 @@ class EmbeddedEnsemble(Startable):
         poll(is_found, seconds, lambda: f"{self!r} has no leader")
         return found[0]
 
+    # --- faults between members
+
+    @property
+    def network(self) -> Network:
+        """Raises ServerProblem where it cannot be parted."""
+        if self._network is None:
+            raise ServerProblem(f"{self!r} has no relays: EmbeddedEnsemble(can_part=True) has")
+        return self._network
+
+    def part(self, *servers: EmbeddedServer) -> None:
+        """Cut these off from the other members, both ways. Nobody is told."""
+        self.network.part(*(self.servers.index(server) + 1 for server in servers))
+
+    def mend(self) -> None:
+        """All reach each other, and what was sent meanwhile arrives."""
+        self.network.mend()
+
     def close(self) -> None:
         for server in self.servers:
             server.close()
+        if self._network is not None:
+            self._network.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -1,11 +1,11 @@
-"""A network between members that can be cut: every link runs through a proxy on loopback.
+"""A network between members that can be cut: every link runs through a relay on loopback.
 
-Each member's zoo.cfg names a proxy port of its own for every other member, so each direction of
+Each member's zoo.cfg names a relay's port of its own for every other member, so each direction of
 each pair can be cut or delayed alone. A cut loses nothing and says nothing, as a cable that is
 pulled: bytes, ends of links and new links wait, and come through late once it is mended. Links can
 be broken too, which both ends notice.
 
-Members tell each other in the election's greeting where they listen: the proxy puts its own
+Members tell each other in the election's greeting where they listen: the relay puts its own
 address there, or whoever is greeted would dial past it.
 """
 
@@ -18,7 +18,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from tests.interop.harness import free_port
+from zoo.testing.ports import ADDRESS, free_ports
 
 _CHUNK = 65536
 _GREETING = struct.Struct(">qqi")  # version (negative), sid, length of the addresses
@@ -41,14 +41,14 @@ class Way:
 
 
 class Network:
-    """The links between members 1 to `size`; lives in a thread of its own until `close`."""
+    """The links between members 1 to `size`, with relays in a thread of their own until `close`."""
 
     def __init__(self, size: int) -> None:
         self.members = range(1, size + 1)
         self.pairs = [(a, b) for a in self.members for b in self.members if a != b]
         # The ports that members listen on, and those that the others find in their zoo.cfg.
-        self.real = {sid: (free_port(), free_port()) for sid in self.members}
-        self.proxied = {pair: (free_port(), free_port()) for pair in self.pairs}
+        self.real = {sid: _two_ports() for sid in self.members}
+        self.relayed = {pair: _two_ports() for pair in self.pairs}
         self._ways: dict[tuple[int, int], Way] = {}
         self._links: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -59,8 +59,8 @@ class Network:
         self._do(self._listen())
 
     def ports(self, seen_by: int, sid: int) -> tuple[int, int]:
-        """The quorum and the election port of `sid` in the zoo.cfg of `seen_by`."""
-        return self.real[sid] if seen_by == sid else self.proxied[seen_by, sid]
+        """The quorum and the election port of `sid` for the zoo.cfg of `seen_by`."""
+        return self.real[sid] if seen_by == sid else self.relayed[seen_by, sid]
 
     def cut(self, *pairs: tuple[int, int]) -> None:
         """Nothing gets from the first to the second of each pair any more."""
@@ -76,6 +76,8 @@ class Network:
         self.cut(*((a, b) for a, b in self.pairs if (a in sids) != (b in sids)))
 
     def delay(self, seconds: float, *pairs: tuple[int, int]) -> None:
+        """What the first of each pair sends to the second takes so much longer."""
+
         async def delay() -> None:
             for pair in pairs:
                 self._ways[pair].delay_s = seconds
@@ -103,6 +105,7 @@ class Network:
         self._do(mend())
 
     def close(self) -> None:
+        """End all links and relays."""
         self.break_links()
 
         async def cancel() -> None:
@@ -138,15 +141,15 @@ class Network:
                 writer.transport.abort()
                 self._tasks.discard(task)
 
-        port = self.proxied[dialler, sid][kind]
-        self._servers.append(await asyncio.start_server(accepted, "127.0.0.1", port))
+        port = self.relayed[dialler, sid][kind]
+        self._servers.append(await asyncio.start_server(accepted, ADDRESS, port))
 
     async def _carry(self, dialler: int, sid: int, kind: int, near: Streams) -> None:
         """One link that `dialler` has opened, until it ends."""
         there, back = self._ways[dialler, sid], self._ways[sid, dialler]
         await there.wait_to_arrive()
         await back.wait_to_arrive()
-        far = await asyncio.open_connection("127.0.0.1", self.real[sid][kind])
+        far = await asyncio.open_connection(ADDRESS, self.real[sid][kind])
         ends = near[1], far[1]
         self._links.add(ends)
         try:
@@ -164,9 +167,14 @@ class Network:
         version, number, length = _GREETING.unpack(head)
         assert version < 0, f"not a greeting: {head!r}"
         await reader.readexactly(length)
-        mine = b"127.0.0.1:%d" % self.proxied[sid, dialler][1]
+        mine = f"{ADDRESS}:{self.relayed[sid, dialler][1]}".encode()
         await self._ways[dialler, sid].wait_to_arrive()
         writer.write(_GREETING.pack(version, number, len(mine)) + mine)
+
+
+def _two_ports() -> tuple[int, int]:
+    quorum, election = free_ports(2)
+    return quorum, election
 
 
 async def _pump(way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
