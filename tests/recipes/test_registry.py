@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from tests.client.live import poll, poll_until, run
@@ -95,6 +98,36 @@ def test_an_id_belongs_to_one_address(hosts: str) -> None:
                 assert stat is not None
                 assert stat.ephemeral_owner == other.session_id
                 await second.withdraw()
+
+    run(main())
+
+
+@pytest.mark.parametrize("moments", [range(8), range(8, 16)])
+def test_cancelled_while_it_comes_or_goes_nothing_stays(hosts: str, moments: range) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            registry = ServiceRegistry(zk)
+
+            async def is_gone() -> bool:
+                return not await registry.instances("s")
+
+            for moment in moments:
+                coming = asyncio.ensure_future(registry.register(Instance("s", "h", 1, id="a")))
+                await cancel_after(moment, coming)
+                if not coming.cancelled():
+                    await coming.result().withdraw()
+                await poll_until(is_gone, f"coming, cancelled after {moment} turns: gone")
+                registration = await registry.register(Instance("s", "h", 1, id="a"))
+                going = asyncio.ensure_future(registration.withdraw())
+                await cancel_after(moment + 1, going)  # not before it begins
+                assert not registration.is_registered
+                await poll_until(is_gone, f"going, cancelled after {moment} turns: gone")
+
+    async def cancel_after(turns: int, task: asyncio.Future[Any]) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     run(main())
 

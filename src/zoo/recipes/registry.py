@@ -25,14 +25,14 @@ from typing import Any
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
-from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
+from zoo.client.errors import ClientError, NodeExistsError, NoNodeError, SessionExpiredError
 from zoo.client.results import Node
 from zoo.client.states import State
 from zoo.client.transaction import Get
 from zoo.recipes.balancing import Balancer, RoundRobin
 from zoo.recipes.cache import TreeCache
 from zoo.recipes.instances import Health, Instance
-from zoo.recipes.waiting import Wake
+from zoo.recipes.waiting import PATIENT, Wake, in_background
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
@@ -151,15 +151,26 @@ class Registration:
         await self.update(health=health)
 
     async def withdraw(self) -> None:
-        """Returns once the others can see it no more."""
+        """Returns once the others can see it no more; cancelled, that goes on."""
         self._zk.remove_listener(self._on_state)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         self._session_id = 0
-        if not self._zk.state.is_final:
-            await self._zk.retrying(self._delete)
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._session_id = 0
+            if not self._zk.state.is_final:
+                await self._zk.retrying(self._delete)
+        except SessionExpiredError:
+            return  # it went with its session
+        except asyncio.CancelledError:
+            in_background(self._zk, self._take_back())
+            raise
+
+    async def _take_back(self) -> None:
+        with contextlib.suppress(ClientError):  # then the session is over, and the znode with it
+            await self._zk.retrying(self._delete, PATIENT)
 
     async def _delete(self) -> None:
         stat = await self._zk.exists(self.path)
@@ -176,7 +187,11 @@ class Registration:
     # --- keeping it
 
     async def _start(self, check: Check | None, every: float) -> None:
-        changed = await self._zk.retrying(self._ensure)
+        try:
+            changed = await self._zk.retrying(self._ensure)
+        except BaseException:  # a create that was cancelled, or not answered, may be applied yet
+            in_background(self._zk, self._take_back())
+            raise
         self._zk.add_listener(self._on_state)
         self._tasks.append(asyncio.create_task(self._keep(changed)))
         if check is not None:
