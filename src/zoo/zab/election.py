@@ -283,8 +283,11 @@ class Election:
             is_repeated = False
         else:
             is_repeated = succeeds(self.vote, vote, self.quorum)
-        if self.is_voter and (was_settled or is_repeated):
-            self._answer(sid, self._repeated, now_ms)  # or else it would have taken my vote
+        # It cannot have heard my vote, or it would have taken it.
+        if self.is_voter and was_settled:
+            self._send(sid)
+        elif self.is_voter and is_repeated:
+            self._answer(sid, self._repeated, now_ms)
         self._count(now_ms)
 
     def _heard_voteless(self, sid: int, vote: Vote, now_ms: int) -> None:
