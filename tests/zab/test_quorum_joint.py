@@ -22,12 +22,6 @@ def test_whoever_counts_in_one_may_be_voted_for() -> None:
     assert [joint.weight(sid) for sid in (1, 2, 3, 4)] == [1, 1, 1, 0]
 
 
-def test_who_votes_in_both_weighs_what_all_know() -> None:
-    groups = {1: 1, 2: 1, 3: 1}
-    joint = Joint(Hierarchical(groups, {2: 0}), Hierarchical({**groups, 4: 1}, {1: 0, 4: 0}))
-    assert [joint.weight(sid) for sid in (1, 2, 3, 4)] == [1, 0, 1, 0]
-
-
 def test_an_observer_that_is_to_vote_votes_and_observes() -> None:
     joint = Joint(Majority([1, 2, 3], [4]), Majority([1, 2, 3, 4]))
     assert 4 in joint.voters

@@ -37,7 +37,7 @@ class Joint(QuorumVerifier):
         return sid in self.old.voters
 
     def weight(self, sid: int) -> int:
-        """That of the old one for its voters: all must rank the candidates alike, and not all may
-        know of the new one yet.
+        """Who counts in one may have to lead: nobody else can, if it has the longest log and either
+        quorum needs it (seed 2098).
         """
-        return (self.old if self.is_known_to_all(sid) else self.new).weight(sid)
+        return max(self.old.weight(sid), self.new.weight(sid))
