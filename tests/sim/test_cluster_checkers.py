@@ -243,9 +243,11 @@ def test_client_order() -> None:
     stage.tell("decided", stage[1], stage.log(E1 + 1, session=8, cxid=1))
     with raises("ClientOrder"):
         stage.tell("decided", stage[1], stage.log(E1 + 2, session=7, cxid=2))
-    late = bytes(7) + b"\7" + bytes(3) + b"\1" + bytes(16) + b"\xff\xff\xff\xff"
-    error = multi(E1 + 2, (Op.error, ErrorTxn(-118)))
-    for refusal in (late, bytes(7) + b"\7" + bytes(3) + b"\1" + error[12:]):
+    before = bytes(7) + b"\7" + bytes(3) + b"\1"  # session 7, cxid 1
+    late = before + bytes(16) + b"\xff\xff\xff\xff"
+    error = before + multi(E1 + 2, (Op.error, ErrorTxn(-118)))[12:]
+    nothing = before + multi(E1 + 2)[12:]  # seed 1480
+    for refusal in (late, error, nothing):
         refused = stage.ensemble.prefixes.after(stage.log(E1 + 1), E1 + 2, refusal)
         stage.tell("decided", stage[1], refused)
 

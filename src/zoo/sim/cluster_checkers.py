@@ -285,12 +285,12 @@ class ClientOrder(ClusterChecker):
 
 
 def _is_refusal(entry: bytes) -> bool:
-    """An error, or a multi of which one operation was refused."""
+    """An error, or a multi of which one operation was refused; one of none asks for nothing."""
     kind = entry[_TYPE]
     if kind != _MULTI:
         return kind == _ERROR
     parts = decode_txn(entry).record.txns
-    return any(part.type == Op.error for part in parts)
+    return not parts or any(part.type == Op.error for part in parts)
 
 
 class Converged(ClusterChecker):
