@@ -11,7 +11,6 @@ the change after it, with the same version: those who share a path should not ch
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from functools import partial
 from typing import Generic, Self, TypeVar
@@ -19,13 +18,12 @@ from typing import Generic, Self, TypeVar
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import (
     BadVersionError,
-    ClientError,
     NodeExistsError,
     NoNodeError,
     SessionExpiredError,
 )
 from zoo.jute.records import Stat
-from zoo.recipes.waiting import PATIENT, Deadline, Wake, in_background
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, surely_gone, take_back
 
 T = TypeVar("T")
 log = logging.getLogger("zoo.recipes")
@@ -68,7 +66,7 @@ class PersistentNode(Generic[T]):
             await self._until_ours(Deadline(timeout))
         except BaseException:
             if self._ephemeral:  # a create that was cancelled, or not answered, may be applied yet
-                in_background(self._zk, self._take_back())
+                take_back(self._zk, self._delete)
             raise
         self._task = asyncio.create_task(self._keep())
 
@@ -92,14 +90,9 @@ class PersistentNode(Generic[T]):
             return
         task.cancel()
         self._session_id = 0
-        try:
+        async with surely_gone(self._zk, self._delete):
             await asyncio.gather(task, return_exceptions=True)
             await self._zk.retrying(self._delete)
-        except SessionExpiredError:
-            return  # it went with its session
-        except asyncio.CancelledError:
-            in_background(self._zk, self._take_back())
-            raise
 
     async def set_data(self, data: T) -> None:
         """Also what it is created with from now on. When no server can be reached for so long that
@@ -191,7 +184,3 @@ class PersistentNode(Generic[T]):
                 return
             except (BadVersionError, NoNodeError):
                 continue
-
-    async def _take_back(self) -> None:
-        with contextlib.suppress(ClientError):  # then the session is over, and the znode with it
-            await self._zk.retrying(self._delete, PATIENT)

@@ -25,14 +25,14 @@ from typing import Any
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
-from zoo.client.errors import ClientError, NodeExistsError, NoNodeError, SessionExpiredError
+from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
 from zoo.client.results import Node
 from zoo.client.states import State
 from zoo.client.transaction import Get
 from zoo.recipes.balancing import Balancer, RoundRobin
 from zoo.recipes.cache import TreeCache
 from zoo.recipes.instances import Health, Instance
-from zoo.recipes.waiting import PATIENT, Wake, in_background
+from zoo.recipes.waiting import Wake, surely_gone, take_back
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
@@ -157,20 +157,11 @@ class Registration:
         for task in tasks:
             task.cancel()
         self._session_id = 0
-        try:
+        async with surely_gone(self._zk, self._delete):
             await asyncio.gather(*tasks, return_exceptions=True)
             self._session_id = 0
             if not self._zk.state.is_final:
                 await self._zk.retrying(self._delete)
-        except SessionExpiredError:
-            return  # it went with its session
-        except asyncio.CancelledError:
-            in_background(self._zk, self._take_back())
-            raise
-
-    async def _take_back(self) -> None:
-        with contextlib.suppress(ClientError):  # then the session is over, and the znode with it
-            await self._zk.retrying(self._delete, PATIENT)
 
     async def _delete(self) -> None:
         stat = await self._zk.exists(self.path)
@@ -190,7 +181,7 @@ class Registration:
         try:
             changed = await self._zk.retrying(self._ensure)
         except BaseException:  # a create that was cancelled, or not answered, may be applied yet
-            in_background(self._zk, self._take_back())
+            take_back(self._zk, self._delete)
             raise
         self._zk.add_listener(self._on_state)
         self._tasks.append(asyncio.create_task(self._keep(changed)))

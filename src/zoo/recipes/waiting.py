@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import SessionExpiredError
+from zoo.client.errors import ClientError, SessionExpiredError
 from zoo.client.retry import RetryPolicy
 from zoo.client.watches import Event
 
@@ -89,3 +90,29 @@ def in_background(zk: AsyncClient[Any], work: Coroutine[Any, Any, None]) -> asyn
     tasks.add(task)
     task.add_done_callback(tasks.discard)
     return task
+
+
+Delete = Callable[[], Coroutine[Any, Any, None]]
+"""Deletes a znode if it is ours; it may be called again after an error."""
+
+
+def take_back(zk: AsyncClient[Any], delete: Delete) -> None:
+    """Delete in the background what may have been made, or be made yet."""
+
+    async def surely() -> None:
+        with contextlib.suppress(ClientError):  # then the session is over, and the znode with it
+            await zk.retrying(delete, PATIENT)
+
+    in_background(zk, surely())
+
+
+@contextlib.asynccontextmanager
+async def surely_gone(zk: AsyncClient[Any], delete: Delete) -> AsyncIterator[None]:
+    """For what deletes our znode unless it went with its session; cancelled, that goes on."""
+    try:
+        yield
+    except SessionExpiredError:
+        return
+    except asyncio.CancelledError:
+        take_back(zk, delete)
+        raise
