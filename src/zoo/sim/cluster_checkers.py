@@ -13,6 +13,7 @@ from zoo.jute.txns import decode_txn
 from zoo.sim.cluster_checking import CheckedMember, ClusterChecker, Ensemble
 from zoo.sim.learner_links import End
 from zoo.sim.prefixes import Prefix
+from zoo.sim.session_checker import does_nothing
 from zoo.zab.configurations import Configuration, carries_configuration, configuration_in
 from zoo.zab.packets import Packet, PacketType
 
@@ -285,12 +286,9 @@ class ClientOrder(ClusterChecker):
 
 
 def _is_refusal(entry: bytes) -> bool:
-    """An error, or a multi of which one operation was refused; one of none asks for nothing."""
+    """As `does_nothing`, and only a multi is decoded for it."""
     kind = entry[_TYPE]
-    if kind != _MULTI:
-        return kind == _ERROR
-    parts = decode_txn(entry).record.txns
-    return not parts or any(part.type == Op.error for part in parts)
+    return kind == _ERROR or (kind == _MULTI and does_nothing(decode_txn(entry)))
 
 
 class Converged(ClusterChecker):
