@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.zab.election_net import begun, looking, settled, taken
 from zoo.zab.election import MAX_OUTSIDERS, Decision, Election, NewerConfig
 from zoo.zab.notification import parse_notification
-from zoo.zab.quorum import Majority
+from zoo.zab.quorum import Hierarchical, Majority
 from zoo.zab.quorum_joint import Joint
 from zoo.zab.vote import NOBODY, ServerState, Vote
 
@@ -165,6 +165,24 @@ def test_of_equals_who_has_its_vote_already_leads() -> None:
     assert two.vote.leader == 5
     five.notification(8, looking(8, zxid=8, epoch=1), 1)
     assert five.vote.leader == 8, "it has more, which may be committed"
+
+
+def test_of_equals_who_weighs_something_already_leads() -> None:
+    """Seed 2925: 6 weighs nothing for 3, which has not seen the change that gives it weight."""
+    groups = {1: 2, 3: 2, 6: 1}
+    old = Hierarchical(groups, {1: 1, 3: 1, 6: 0})
+    one = Election(1, Joint(old, Hierarchical(groups, {1: 1, 3: 1, 6: 1})))
+    one.begin(7, 1, 0)
+    one.notification(6, looking(6, zxid=7, epoch=1), 1)
+    assert one.vote.leader == 1
+    three = Election(3, old)
+    three.begin(6, 1, 0)
+    three.notification(6, looking(6, zxid=8, epoch=1), 1)
+    assert three.vote.leader == 3, "it weighs nothing"
+    three.notification(1, looking(1, zxid=7, epoch=1), 1)
+    assert three.vote.leader == 1
+    one.notification(6, looking(6, zxid=8, epoch=1), 1)
+    assert one.vote.leader == 6, "it has more, which may be committed"
 
 
 def test_who_has_no_vote_any_more_tells_of_the_configuration_by_which_that_is() -> None:

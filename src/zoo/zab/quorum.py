@@ -42,8 +42,8 @@ class QuorumVerifier(ABC):
     def weight(self, sid: int) -> int:
         """How much a server's vote counts; 0 for those that may not lead."""
 
-    def is_known_to_all(self, sid: int) -> bool:
-        """Whether all voters take this server for one, whatever of a change they have seen."""
+    def has_weight_for_all(self, sid: int) -> bool:
+        """Of one that weighs something: whether it does for whoever has not seen a change, too."""
         return True
 
 

@@ -33,8 +33,8 @@ class Joint(QuorumVerifier):
     def quorum_zxid(self, acked: Mapping[int, int]) -> int:
         return min(self.old.quorum_zxid(acked), self.new.quorum_zxid(acked))
 
-    def is_known_to_all(self, sid: int) -> bool:
-        return sid in self.old.voters
+    def has_weight_for_all(self, sid: int) -> bool:
+        return self.old.weight(sid) > 0
 
     def weight(self, sid: int) -> int:
         """Who counts in one may have to lead: nobody else can, if it has the longest log and either

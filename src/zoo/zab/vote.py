@@ -64,8 +64,8 @@ def succeeds(new: Vote, old: Vote, quorum: QuorumVerifier) -> bool:
     if not quorum.weight(old.leader):
         return True
     # Not all may know of a change yet, and who does not votes for nobody who votes only by that.
-    mine = (new.peer_epoch, new.zxid, quorum.is_known_to_all(new.leader), new.leader)
-    return mine > (old.peer_epoch, old.zxid, quorum.is_known_to_all(old.leader), old.leader)
+    mine = (new.peer_epoch, new.zxid, quorum.has_weight_for_all(new.leader), new.leader)
+    return mine > (old.peer_epoch, old.zxid, quorum.has_weight_for_all(old.leader), old.leader)
 
 
 def agrees(one: Ballot, other: Ballot, one_round: bool = False) -> bool:
