@@ -1,17 +1,25 @@
-"""The checker of read-only mode, fed by hand."""
+"""The checker of read-only mode, fed by hand and by broken members."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.sim.entries import OPEN, created, opened
-from zoo.errors import Code
+from zoo.errors import Code, KeeperError
 from zoo.jute import client_records as c
 from zoo.jute.operations import Op
+from zoo.server import handshake
+from zoo.server.member import Member
+from zoo.server.writing import ReadOnly
 from zoo.sim.checking import Violation
-from zoo.sim.client import Request
+from zoo.sim.client import Request, SimClient
+from zoo.sim.cluster import ClusterWorld
+from zoo.sim.cluster_faults import SECOND, FaultMix
+from zoo.sim.cluster_scenario import ClusterScenario
 from zoo.sim.history import History
 from zoo.sim.reading_only import ReadingOnly
 from zoo.sim.schedule import Schedule
@@ -102,3 +110,88 @@ def test_nothing_changes_there() -> None:
     stage.checker.notified(stage.client, -1, None)
     with pytest.raises(Violation, match="nothing changes"):
         stage.checker.notified(stage.client, 0x100000003, None)
+
+
+# --- broken members
+
+Patch = pytest.MonkeyPatch
+CALM = ClusterScenario(
+    *(3, 0), tick_ms=200, pause_us=40_000, faults=FaultMix(every=0), read_only=True
+)
+
+
+def lived(*, anew: bool = False) -> ReadingOnly:
+    """The leader is cut off with what it has proposed, and perhaps begins `anew`; clients begin
+    anew. Raises Violation.
+    """
+    world = ClusterWorld(1, scenario=CALM)
+    checker = next(one for one in world.service.all if isinstance(one, ReadingOnly))
+
+    def part() -> None:
+        (alone,) = (server for server in world.servers if server.is_leading)
+        world.reach.split([alone.sid], [each.sid for each in world.servers if each is not alone])
+        if anew:
+            alone.on_stop = lambda: None
+            world.schedule.after(SECOND // 4, lambda: alone.crash(power=False))
+            world.schedule.after(SECOND // 2, alone.start)
+
+    def begin_anew(client: SimClient) -> None:
+        checker.refused(client)
+        client.forget_session()
+        client.hang_up()
+
+    world.schedule.after(2 * SECOND, part)
+    for number in range(60):
+        client = world.clients[number % len(world.clients)]
+        world.schedule.after(4 * SECOND + number * SECOND // 20, partial(begin_anew, client))
+    world.run(8 * SECOND)
+    return checker
+
+
+def test_there_is_something_to_see() -> None:
+    alone = lived()
+    assert min(alone.read, alone.refusals) > 0
+    assert lived(anew=True).read == 0, "who begins anew knows nothing that was agreed on"
+
+
+def admits_all(patch: Patch) -> None:
+    patch.setattr(ReadOnly, "_accepts", lambda self, connection: True)
+
+
+def tells_nobody(patch: Patch) -> None:
+    patch.setattr(handshake, "READ_ONLY_MODE", "another")
+
+
+def refuses_otherwise(patch: Patch) -> None:
+    def prepare(self: ReadOnly, connection: Any, xid: int, op: int, payload: bytes) -> Any:
+        raise KeeperError(Code.NONODE)
+
+    patch.setattr(ReadOnly, "prepare", prepare)
+
+
+@pytest.mark.parametrize(
+    ("broken", "seen"),
+    [
+        (admits_all, "ReadingOnly: .*did not want"),
+        (refuses_otherwise, "Durability: .*was acknowledged"),
+        (tells_nobody, "OwnSessions: .*has a session that the ensemble knows nothing of"),
+    ],
+)
+def test_whoever_is_served_and_how_is_watched(
+    broken: Callable[[Patch], None], seen: str, monkeypatch: Patch
+) -> None:
+    broken(monkeypatch)
+    with pytest.raises(Violation, match=seen):
+        lived()
+
+
+def test_who_shows_what_it_finds_in_its_log_is_seen(monkeypatch: Patch) -> None:
+    consider = Member._consider_read_only
+
+    def hasty(self: Member) -> None:
+        self._has_served = True
+        consider(self)
+
+    monkeypatch.setattr(Member, "_consider_read_only", hasty)
+    with pytest.raises(Violation, match=r"ReadingOnly: .*never agreed on"):
+        lived(anew=True)
