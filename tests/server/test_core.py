@@ -324,6 +324,19 @@ def test_a_snapshot_shows_its_moment_and_the_log_is_rolled() -> None:
     assert not ready.roll
 
 
+@pytest.mark.parametrize("pieces", ["chunks", "stream"])
+def test_a_snapshot_that_is_given_up_ends_at_once(pieces: str) -> None:
+    server = Server()
+    large = [(Op.create, create(b"/%d" % number, bytes(200_000))) for number in range(4)]
+    server.client().ask(*large)
+    encoder = server.core.begin_snapshot()
+    begun = getattr(encoder, pieces)()
+    next(begun)
+    assert server.tree.is_being_read
+    begun.close()  # and does not wait until nobody knows the encoder any more
+    assert not server.tree.is_being_read
+
+
 # --- counts
 
 

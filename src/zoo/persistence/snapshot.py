@@ -28,7 +28,8 @@ its name says, up to the zxid of its digest; replaying the log from the name's z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
@@ -127,30 +128,36 @@ class SnapshotEncoder:
         self._digest = digest
         self._last_zxid = last_zxid
 
-    def stream(self) -> Iterator[bytes]:
+    def stream(self) -> Generator[bytes, None, None]:
         """What stands between a file's header and its first seal: what a leader sends as SNAP."""
-        yield self._front
         out: list[bytes] = []
         append = out.append
         size = 0
-        for path, record, acl_id in self._nodes:
-            node = encode_node(path, record, acl_id)
-            append(node)
-            size += len(node)
-            if size >= ENCODE_BYTES or len(out) >= ENCODE_NODES:
-                yield b"".join(out)
-                out.clear()
-                size = 0
-        append(END_OF_NODES)
-        yield b"".join(out)
+        try:
+            yield self._front
+            for path, record, acl_id in self._nodes:
+                node = encode_node(path, record, acl_id)
+                append(node)
+                size += len(node)
+                if size >= ENCODE_BYTES or len(out) >= ENCODE_NODES:
+                    yield b"".join(out)
+                    out.clear()
+                    size = 0
+            append(END_OF_NODES)
+            yield b"".join(out)
+        finally:  # at once: until then the tree saves what is replaced, and nobody else may read it
+            if isinstance(self._nodes, Generator):
+                self._nodes.close()
 
-    def chunks(self) -> Iterator[bytes]:
-        checksum, pieces = 1, self.stream()
-        piece = HEADER + next(pieces)
-        for following in pieces:
-            checksum = adler32(piece, checksum)
-            yield piece
-            piece = following
+    def chunks(self) -> Generator[bytes, None, None]:
+        """The file, slice by slice. Whoever does not want the rest closes it."""
+        checksum = 1
+        with closing(self.stream()) as pieces:
+            piece = HEADER + next(pieces)
+            for following in pieces:
+                checksum = adler32(piece, checksum)
+                yield piece
+                piece = following
         yield piece + encode_end(adler32(piece, checksum), self._last_zxid, self._digest)
 
 

@@ -19,7 +19,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Protocol
 
 from zoo.persistence.storage import SnapshotWriter, Storage, StorageFailed
@@ -82,7 +82,7 @@ class Driver:
         self.background = Background(self._background_failed)
         self._over: asyncio.Future[None] = self._loop.create_future()
         self._tick_seconds = min(0.25, core.config.tick_time_ms / 4000)
-        self._snapshot: Iterator[bytes] | None = None
+        self._snapshot: Generator[bytes, None, None] | None = None
         self._writer: SnapshotWriter | None = None  # of a snapshot that is not complete yet
         self._snapshot_started = 0.0
         self._rested_at = 0.0  # from when on a snapshot may be taken again

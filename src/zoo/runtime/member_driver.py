@@ -134,6 +134,7 @@ class MemberDriver(Driver):
         if self._snapshot is not None and self._writer is not None:
             log.info("giving up a snapshot: the history is about to change")
             self.background.submit(self._writer.abort)
+            self._snapshot.close()
             self._snapshot = self._writer = None
         self.background.submit(lambda: self._loop.call_soon_threadsafe(self._background_is_idle))
 

@@ -12,7 +12,7 @@ For the checkers the server keeps what it has as `Prefix`es: what its disk was g
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -123,7 +123,7 @@ class ClusterServer(PeerHost, ClientPort):
         self.incoming: dict[int, Prefix] = {}
         self._serving = self._leading = False
         self._busy = self._is_changing = False
-        self._snapshot: Iterator[bytes] | None = None
+        self._snapshot: Generator[bytes, None, None] | None = None
         self._writer: SnapshotWriter | None = None
 
     # --- what checkers look at
@@ -418,7 +418,8 @@ class ClusterServer(PeerHost, ClientPort):
         self.later(self.rng.randint(1, 5_000), lambda: self._snapshot_slice(writer))
 
     def _drop_snapshot(self) -> None:
-        if self._writer is not None:
+        if self._snapshot is not None and self._writer is not None:
+            self._snapshot.close()
             self._writer.abort()
         self._snapshot = self._writer = None
 
