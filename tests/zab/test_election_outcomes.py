@@ -185,6 +185,23 @@ def test_of_equals_who_weighs_something_already_leads() -> None:
     assert one.vote.leader == 6, "it has more, which may be committed"
 
 
+def test_who_weighs_something_by_a_change_alone_gives_way_to_those_who_do_already() -> None:
+    """Seed 5208: 1 joins by a change that 2 has not seen, and has the longest history."""
+    old, new = Majority([2, 3], observers=[1]), Majority([1, 2, 3])
+    servers = {sid: Election(sid, old if sid == 2 else Joint(old, new)) for sid in (1, 2, 3)}
+    history = {1: 9, 2: 7, 3: 8}
+    for now in range(0, 10_000, 100):
+        for sid, server in servers.items():
+            if not now or server.is_deserted:
+                server.begin(history[sid], 1, now)
+            server.tick(now)
+            out, server.out = server.out, []
+            for target, message in out:
+                servers[target].received(sid, message, now)
+    assert [servers[sid].state for sid in (1, 2, 3)] == [OBSERVING, FOLLOWING, LEADING]
+    assert {server.vote.election_epoch for server in servers.values()} == {2}
+
+
 def test_who_has_no_vote_any_more_tells_of_the_configuration_by_which_that_is() -> None:
     """Else who knows of no other voter would ask it for ever."""
     old, new = Majority([1], observers=[2]), Majority([3], observers=[1, 2])

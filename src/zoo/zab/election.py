@@ -155,10 +155,8 @@ class Election:
         self.state = LOOKING
         self.decision = None
         self._expected = expected
-        self._settled.clear()
-        self._supporters.clear()
-        self._deserters.clear()
-        self._repeated.clear()
+        for each in (self._settled, self._supporters, self._deserters, self._repeated):
+            each.clear()
         if self.is_voter:
             self._own = Vote(self.my_id, zxid, 0, peer_epoch, self.config_version)
         else:
@@ -174,10 +172,8 @@ class Election:
 
     def settle(self, leader: int, zxid: int, peer_epoch: int) -> None:
         """Take this leader without an election: a change of the configuration has named it."""
-        self._settled.clear()
-        self._supporters.clear()
-        self._deserters.clear()
-        self._early.clear()
+        for each in (self._settled, self._supporters, self._deserters, self._early):
+            each.clear()
         vote = Vote(leader, zxid, self.round, peer_epoch, self.config_version)
         self._decide(vote, list(self.quorum.voters))
 
@@ -215,6 +211,9 @@ class Election:
             self._finish(now_ms)
         elif self._resend_at is not None and now_ms >= self._resend_at:
             interval = min(2 * self._interval, self.settings.max_interval_ms)
+            is_stalled = self._interval > 4 * self.settings.min_interval_ms
+            if is_stalled and self._holding is not self.quorum:
+                self._enter_round(self.round + 1)  # where others may come first
             self._announce(now_ms)
             self._interval = interval
             self._resend_at = now_ms + interval

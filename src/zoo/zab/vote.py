@@ -58,14 +58,23 @@ def succeeds(new: Vote, old: Vote, quorum: QuorumVerifier) -> bool:
 
     Who weighs nothing cannot lead (ZOOKEEPER-1419), so anybody else is better: otherwise such a
     server with the longest history would go on voting for itself and never see an end.
+
+    Not all may know of a change yet, and who does not votes for nobody who weighs something only by
+    that: so in even rounds others come first (seed 5208), and who has the longer history does not
+    count for their discovery. Where no quorum is to be had without it, it has to lead: so in odd
+    rounds others come first only of equals (seed 2098). One kind of round follows the other.
     """
     if not quorum.weight(new.leader):
         return False
     if not quorum.weight(old.leader):
         return True
-    # Not all may know of a change yet, and who does not votes for nobody who votes only by that.
-    mine = (new.peer_epoch, new.zxid, quorum.has_weight_for_all(new.leader), new.leader)
-    return mine > (old.peer_epoch, old.zxid, quorum.has_weight_for_all(old.leader), old.leader)
+    return _rank(new, quorum) > _rank(old, quorum)
+
+
+def _rank(vote: Vote, quorum: QuorumVerifier) -> tuple[bool, int, int, bool, int]:
+    for_all = quorum.has_weight_for_all(vote.leader)
+    comes_first = for_all and vote.election_epoch % 2 == 0
+    return comes_first, vote.peer_epoch, vote.zxid, for_all, vote.leader
 
 
 def agrees(one: Ballot, other: Ballot, one_round: bool = False) -> bool:
