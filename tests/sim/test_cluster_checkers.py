@@ -102,6 +102,20 @@ def test_durable_wants_a_quorum_of_disks() -> None:
         stage.checkers.agree(stage[1], stage.log(E1 + 1, E1 + 2))
 
 
+def test_durable_counts_whose_disk_was_replaced() -> None:
+    """Seed 6673: its ACK was on the way to a leader that stood still."""
+    stage = Stage(kinds.Durable)
+    log, root = stage.log(E1 + 1), stage.ensemble.prefixes.root
+    for sid in (1, 2):
+        stage[sid].disk.synced = log
+    stage.tell("replaced", stage[2])
+    stage[2].disk.synced = root
+    stage.checkers.agree(stage[1], log)
+    stage[1].disk.synced = stage.log(E1 + 1, E1 + 2)
+    with raises("Durable"):
+        stage.checkers.agree(stage[1], stage.log(E1 + 1, E1 + 2))
+
+
 def test_durable_lets_no_quorum_forget() -> None:
     stage = Stage(kinds.Durable)
     log, root = stage.log(E1 + 1), stage.ensemble.prefixes.root

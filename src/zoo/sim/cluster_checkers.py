@@ -27,12 +27,22 @@ class Durable(ClusterChecker):
     """What is committed is on the disks of a quorum, and stays on those of a quorum.
 
     (A single disk may lose it for a moment: a follower that comes back is cut back to what the
-    leader has committed by then, while the others' ACKs are on their way.)
+    leader has committed by then, while the others' ACKs are on their way. And an ACK may be counted
+    when its sender's disk has been replaced (seed 6673): any quorum of those that have a vote still
+    holds another that sent one.)
     """
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        super().__init__(ensemble)
+        self._replaced: list[tuple[int, Prefix]] = []
+
+    def replaced(self, member: CheckedMember) -> None:
+        self._replaced.append((member.sid, member.disk.synced))
 
     def decided(self, member: CheckedMember, prefix: Prefix) -> None:
         ensemble = self.ensemble
-        having = [s for s, one in ensemble.members.items() if one.disk.synced.contains(prefix)]
+        disks = [(sid, one.disk.synced) for sid, one in ensemble.members.items()]
+        having = {sid for sid, synced in (*disks, *self._replaced) if synced.contains(prefix)}
         for each in self._deciding(prefix):
             if not each.quorum.contains_quorum(having):
                 self.violated(
