@@ -159,7 +159,7 @@ class Registration:
         self._session_id = 0
         async with surely_gone(self._zk, self._delete):
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._session_id = 0
+            self._session_id = 0  # a task may have set it again before it ended
             if not self._zk.state.is_final:
                 await self._zk.retrying(self._delete)
 

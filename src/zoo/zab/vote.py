@@ -4,7 +4,8 @@ A vote names a leader and the history it stands for: its last logged zxid and th
 followed (`peer_epoch`, currentEpoch on disk). It is cast in a round (`election_epoch`, the logical
 clock). Within a round everybody ends with the greatest vote: the latest epoch, then the longest
 history in it, then the largest server id. The epoch comes first since a zxid of an older epoch may
-be larger only by transactions that no quorum had (ZOOKEEPER-335).
+be larger only by transactions that no quorum had (ZOOKEEPER-335). While a change of the
+configuration is under way, who weighs something already may come first (`succeeds`).
 """
 
 from __future__ import annotations
