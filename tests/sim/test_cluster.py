@@ -10,7 +10,7 @@ import pytest
 from zoo.sim.checking import Violation
 from zoo.sim.cluster import ClusterWorld
 from zoo.sim.cluster_faults import SECOND, FaultMix
-from zoo.sim.cluster_scenario import ClusterScenario, settings_of
+from zoo.sim.cluster_scenario import ClusterScenario, SessionKind, settings_of
 
 FRESH = 3
 ROUGH = ClusterScenario(
@@ -55,6 +55,30 @@ def test_a_calm_world_serves_everybody() -> None:
     assert world.service.events > 0
     assert {server.core.mode for server in world.servers} == {"leader", "follower", "observer"}
     assert world.ensemble.agreed.zxid >> 32 == 1
+
+
+def test_a_client_goes_back_to_where_its_session_is_and_somebody_listens() -> None:
+    """Seed 11732: who had no session went back to a server that was no member any more."""
+    world = lived(1, replace(CALM, clients=1, lockers=0, sessions=SessionKind.LOCAL))
+    client = world.clients[0]
+    session_id, home = client.session_id, world._server(client.server)
+
+    def times_home() -> int:
+        dialled = []
+        for _ in range(200):
+            client.server = home.sid
+            world._dial(client)
+            dialled.append(client.server)
+        return dialled.count(home.sid)
+
+    assert home.is_up
+    assert session_id
+    assert times_home() > 120
+    client.session_id = 0
+    assert times_home() < 120
+    client.session_id = session_id
+    home.is_up = False
+    assert times_home() < 120
 
 
 def test_followers_may_feed_observers() -> None:

@@ -252,8 +252,10 @@ class ClusterWorld:
         return link
 
     def _goes_back(self, client: SimClient) -> bool:
-        """To where its session is known, if it is a local one."""
-        return self.scenario.sessions is not SessionKind.GLOBAL and client.rng.random() < 0.7
+        """To where its session is known, if it is a local one; unless nobody is there."""
+        if self.scenario.sessions is SessionKind.GLOBAL or client.rng.random() >= 0.7:
+            return False
+        return client.session_id != 0 and self._server(client.server).is_up
 
     def _opened(self) -> None:
         self._links = [link for link in self._links if not link.is_over]
