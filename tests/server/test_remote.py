@@ -238,6 +238,13 @@ def test_a_run_of_requests_is_what_they_are_one_by_one() -> None:
     assert codes.count(0) == len(codes) - 4
 
 
+def test_a_learner_may_ask_for_the_refusal_itself() -> None:
+    """It has observers of its own, and knows which of them has the session now."""
+    leader, learner = Leader(), object()
+    leader.opens(learner)
+    assert error(leader.forwarded(learner, SESSION, 4, Op.error)) == Code.SESSIONMOVED
+
+
 def test_a_run_of_somebody_elses_session_is_refused() -> None:
     leader = Following()
     leader.opens(object())

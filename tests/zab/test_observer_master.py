@@ -9,8 +9,10 @@ import pytest
 
 from tests.zab.ensemble_rig import Ensemble, Server
 from tests.zab.learner_rig import FakePeer, Rig, commits, entries, proposals
+from zoo.jute.operations import Op
 from zoo.jute.quorum_records import LearnerInfo
 from zoo.jute.schema import encode
+from zoo.zab import follower
 from zoo.zab.follower import Follower
 from zoo.zab.link import PeerLink
 from zoo.zab.packets import EXACT_CUT, Packet, PacketType, encode_packet, parse_packet
@@ -174,6 +176,36 @@ def test_answers_about_sessions_go_to_who_asked() -> None:
     assert rig.hears() == []
     rig.says(answer)
     assert [(p.type, p.data) for p in rig.hears()] == [(answer.type, answer.data)]
+
+
+def test_what_an_observer_asks_for_a_session_that_has_moved_is_refused() -> None:
+    """Seed 12716: the leader took both for one server, and did what the old one sent too late."""
+    rig = Feeding()
+    rig.feed()
+
+    def relayed(op: int) -> list[tuple[int, bytes]]:
+        rig.asks(Packet(PacketType.REQUEST, -1, struct.pack(">qii", 5, 3, op) + b"payload"))
+        said = [struct.unpack_from(">qii", p.data or b"") for p in rig.said()]
+        assert [each[:2] for each in said] == [(5, 3)]
+        return [each[2] for each in said]
+
+    assert relayed(SET_DATA) == [SET_DATA]
+    rig.follower.revalidate(5, 1000)
+    rig.said()
+    assert relayed(SET_DATA) == [int(Op.error)]
+    assert relayed(int(Op.closeSession)) == [int(Op.closeSession)]
+    rig.asks(Packet(PacketType.REVALIDATE, -1, struct.pack(">qi", 5, 2000)))
+    rig.said()
+    assert relayed(SET_DATA) == [SET_DATA]
+
+
+def test_not_all_moves_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "MAX_HOMES", 2)
+    rig = Feeding()
+    rig.feed()
+    for session_id in (5, 6, 5, 7):
+        rig.follower.revalidate(session_id, 1000)
+    assert list(rig.follower._homes) == [5, 7]
 
 
 def test_an_observer_that_has_gone_is_not_answered() -> None:

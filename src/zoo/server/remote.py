@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 _FRAME = Struct(">iii")  # length, xid, operation
 _CREATE_SESSION, _CLOSE_SESSION = int(Op.createSession), int(Op.closeSession)
+_REFUSAL = int(Op.error)
 _EXPIRED = Session(0, 0, 0)
 _EXPIRED.closing = True
 
@@ -136,6 +137,8 @@ def take_run(
 def _prepare(
     core: ServerCore, remote: RemoteSession, cxid: int, op: int, payload: bytes
 ) -> Proposal:
+    if op == _REFUSAL:  # a follower knows of a move among its observers and itself
+        return core.prep.refuse(remote, cxid, Code.SESSIONMOVED)
     if op not in CLIENT_WRITES:
         log.warning("%r asks for operation %d: refused", remote, op)
         return core.prep.refuse(remote, cxid, Code.UNIMPLEMENTED)

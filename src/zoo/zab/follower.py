@@ -1,7 +1,9 @@
 """A follower: a learner that votes. Each proposal that its disk has is acknowledged, and counts.
 
 It may have observers of its own (zoo.zab.observer_master). What they ask of the leader it asks for
-them, and the answers, which come in the order of the questions, are for whoever asked.
+them, and the answers, which come in the order of the questions, are for whoever asked. The leader
+takes them all for one server: it cannot see that a session has moved among them. So what its old
+server still sends is turned down here: the leader is asked for nothing but the refusal.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from zoo.zab.link import PeerLink
 from zoo.zab.observer_master import ObserverMaster
 from zoo.zab.packets import Packet, PacketType, bare, encode_packet
 
-_SYNC = int(Op.sync)
+_SYNC, _REFUSAL = int(Op.sync), int(Op.error)
+_NOT_OF_THE_SESSION = {_SYNC, int(Op.createSession), int(Op.closeSession)}
+MAX_HOMES = 100_000
+"""Sessions that have moved; the one that did so first is forgotten for one more."""
 
 
 class Follower(Learner):
@@ -32,6 +37,7 @@ class Follower(Learner):
         # Who has asked the leader for a sync, or (session id) after a session; None: this server.
         self._sync_askers: deque[LearnerHandler | None] = deque()
         self._session_askers: deque[tuple[int, int, LearnerHandler | None]] = deque()
+        self._homes: dict[int, int] = {}  # sid of who took a session up last; 0: this server
         super().__init__(context, leader_sid)
 
     # --- broadcast
@@ -112,14 +118,25 @@ class Follower(Learner):
         """Send a REQUEST of an observer's client to the leader."""
         if op == _SYNC:
             self._sync_askers.append(asker)
+        if op not in _NOT_OF_THE_SESSION and self._homes.get(session_id, asker.sid) != asker.sid:
+            op, payload = _REFUSAL, b""
         super().forward(session_id, cxid, op, payload, identities)
 
+    def _moves(self, session_id: int, home: int) -> None:
+        self._homes.pop(session_id, None)
+        self._homes[session_id] = home
+        if len(self._homes) > MAX_HOMES:
+            del self._homes[next(iter(self._homes))]
+
     def revalidate(self, session_id: int, timeout: int) -> None:
+        if self._observers is not None:
+            self._moves(session_id, 0)
         self._session_askers.append((session_id, timeout, None))
         super().revalidate(session_id, timeout)
 
     def relay_revalidation(self, asker: LearnerHandler, session_id: int, timeout: int) -> None:
         """Ask the leader whether a session of an observer lives."""
+        self._moves(session_id, asker.sid)
         self._session_askers.append((session_id, timeout, asker))
         super().revalidate(session_id, timeout)
 
