@@ -19,7 +19,7 @@ from zoo.client.errors import (
     SessionExpiredError,
 )
 from zoo.client.states import State
-from zoo.client.watches import Kind
+from zoo.client.watches import Kind, Removal
 from zoo.errors import Code, ProtocolViolation
 from zoo.jute import schema
 from zoo.jute.client_records import ConnectRequest, ConnectResponse, SetWatches, WatcherEvent
@@ -321,3 +321,59 @@ def test_a_call_whose_link_went_while_nobody_looked() -> None:
     assert isinstance(error, ConnectionLossError)
     assert error.outcome is Outcome.UNKNOWN
     assert [body for _, _, body in rig.requests()] == [b"r"]
+
+
+def test_a_forgotten_call_watches_nothing_but_a_removal_counts() -> None:
+    rig = Rig()
+    rig.connect()
+    watcher, other = Recorder(), Recorder()
+    rig.core.watches.add(Kind.CHILD, b"/a", other)
+    rig.core.forget(rig.call("a", Op.addWatch, watch=(Kind.PERSISTENT, b"/a", watcher)))
+    assert rig.core.asked_for(b"/a") == set()
+    removal = Removal((Kind.CHILD, Kind.DATA), b"/a")
+    rig.core.forget(rig.call("b", Op.removeWatches, watch=removal))
+    rig.reply(1)
+    assert len(rig.core.watches) == 1
+    rig.reply(2, err=Code.NOWATCHER)
+    assert len(rig.core.watches) == 1
+    rig.call("c", Op.removeWatches, watch=removal)
+    rig.reply(3)
+    assert other.log == [("ended", b"/a")]
+
+
+def test_which_watches_are_being_asked_for() -> None:
+    rig = Rig()
+    rig.connect()
+    rig.call("flies", Op.addWatch, watch=(Kind.PERSISTENT, b"/a", Recorder()))
+    rig.call("other path", Op.getData, watch=(Kind.DATA, b"/b", Recorder()))
+    rig.call("none", Op.getData)
+    rig.call("removal", Op.removeWatches, watch=Removal((Kind.CHILD,), b"/a"))
+    assert rig.core.asked_for(b"/a") == {Kind.PERSISTENT}
+    rig.reply(1)
+    assert rig.core.asked_for(b"/a") == set()
+
+
+def test_a_reply_that_is_too_large_fails_its_call_and_no_other() -> None:
+    rig = Rig(max_reply=100)
+    rig.connect()
+    for name in ("small", "large", "behind"):
+        rig.call(name)
+    replies = frame(REPLY.pack(1, 1, 0)) + frame(REPLY.pack(2, 1, 0) + bytes(101))
+    with pytest.raises(ProtocolViolation):
+        rig.core.received(replies, 0)
+    assert rig.ends["small"] == b""
+    assert "max_reply_bytes" in str(rig.ends["large"])
+    assert isinstance(rig.ends["large"], ClientError)
+    rig.core.lost("it was too large")
+    rig.connect()
+    assert [body for _, _, body in rig.requests()] == [b"behind"]
+
+
+def test_credentials_of_a_client_that_is_of_no_use_are_refused() -> None:
+    rig = Rig()
+    rig.core.end(State.AUTH_FAILED, "refused")
+    rig.core.add_auth("digest", b"a:b")
+    ended: list[ClientError | None] = []
+    call = Call(Op.auth, b"", None, lambda error, body, zxid: ended.append(error))
+    rig.core.add_auth("digest", b"a:b", call)
+    assert isinstance(ended[0], AuthFailedError)

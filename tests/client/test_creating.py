@@ -9,8 +9,17 @@ from tests.client.live import poll_until, run
 from tests.sim.virtual import wait
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.creating import CreateSpec
-from zoo.client.errors import ConnectionLossError, NodeExistsError, NoNodeError, Outcome
+from zoo.client.errors import (
+    ConnectionLossError,
+    NodeExistsError,
+    NoNodeError,
+    OperationTimeoutError,
+    Outcome,
+)
 from zoo.client.results import Node
+from zoo.jute.client_records import ConnectResponse
+from zoo.jute.framing import frame
+from zoo.jute.schema import encode
 from zoo.testing import Process, simulate
 
 
@@ -199,5 +208,57 @@ def test_a_path_is_there_whenever_the_connection_broke(
             await zk.ensure_path("/p/q")
             assert asked == ["/p/q", "/p", "/p/q", "/p/q"]
             assert await zk.exists("/p/q") is not None
+
+    run(main())
+
+
+@pytest.mark.parametrize("protected", [False, True])
+def test_what_may_have_been_created_is_unknown_also_at_the_deadline(
+    hosts: str, protected: bool
+) -> None:
+    """The answer is lost, and nobody is there to be asked again."""
+
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            create = zk.create("/a", ephemeral=True, protected=protected, timeout=0.5)
+            task = asyncio.ensure_future(create)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            zk._session.flush()
+            zk.set_hosts("127.0.0.1:1")
+            with pytest.raises(OperationTimeoutError, match=r"after 0\.5 s") as failure:
+                await task
+            assert failure.value.outcome is Outcome.UNKNOWN
+            assert (failure.value.operation, failure.value.path) == ("create", "/a")
+            zk.set_hosts(hosts.partition("/")[0])
+            await zk.wait_until_connected()
+            if protected:
+                await poll_until(lambda: is_empty(zk), "cleaned up behind its back")
+
+    async def is_empty(zk: AsyncClient[bytes]) -> bool:
+        return await zk.children() == []
+
+    run(main())
+
+
+def test_ensure_path_has_one_deadline() -> None:
+    """A server that breaks the connection at each create."""
+
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
+            writer.write(frame(encode(ConnectResponse(0, 9000, 7, bytes(16), False))))
+            await reader.read(1)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, connect(f"127.0.0.1:{port}") as zk:
+            began = asyncio.get_running_loop().time()
+            with pytest.raises(OperationTimeoutError, match=r"ensure_path /a/b.*after 0\.3 s"):
+                await zk.ensure_path("/a/b", timeout=0.3)
+            assert asyncio.get_running_loop().time() - began < 5
+            server.close()
+            await zk.close(timeout=0.1)
 
     run(main())

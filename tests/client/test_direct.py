@@ -234,14 +234,16 @@ def test_a_lone_call_does_without_the_loop(hosts: str, monkeypatch: pytest.Monke
 
 def test_a_forked_child_leaves_the_connection_alone(hosts: str) -> None:
     with Client(hosts) as zk:
-        zk.create("/a", b"1")
+        zk.create("/a", b"1", ephemeral=True)
         child = os.fork()
         if child == 0:
             try:
-                zk.set("/a", b"of the child", timeout=0.2)
-            except OperationTimeoutError:
-                os._exit(0)
-            os._exit(1)
+                zk.set("/a", b"of the child")
+            except RuntimeError as error:
+                zk.close()
+                os._exit(0 if "forked" in str(error) and zk.state.is_final else 1)
+            finally:
+                os._exit(2)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert zk.get("/a").data == b"1"
         assert zk.state.is_usable

@@ -7,9 +7,10 @@ from random import Random
 
 import pytest
 
-from tests.client.live import run
+from tests.client.live import poll, run
 from zoo.client.errors import ClientClosedError, OperationTimeoutError
 from zoo.client.hosts import Server
+from zoo.client.retry import RetryPolicy
 from zoo.client.session import Options, Session
 from zoo.jute.operations import Op
 from zoo.sim.client_loop_process import Process
@@ -93,3 +94,94 @@ def test_a_slow_net_is_not_taken_for_dead_servers_for_ever() -> None:
     world = ProgramWorld(1, [program], scenario=slow, faults=ProcessFaults(every=0))
     world.run(5_000_000)
     assert 0.4 < world.processes[0].result < 15
+
+
+def test_a_name_that_is_none_beside_a_server_is_passed_over(hosts: str) -> None:
+    async def main() -> None:
+        port = int(hosts.partition("/")[0].rpartition(":")[2])
+        for seed in range(8):
+            servers = (Server("a..b", 1), Server("127.0.0.1", port))
+            them = Session(servers, Options(), Random(seed))
+            them.start()
+            await them.wait_for_server(10)
+            assert them.server == servers[1]
+            await them.close(1)
+
+    run(main())
+
+
+def test_dialing_goes_on_whatever_the_policy_says_of_attempts() -> None:
+    async def main() -> None:
+        policy = RetryPolicy(attempts=2, base=0.001, ceiling=0.001)
+        them = Session((Server("127.0.0.1", 1),), Options(reconnect=policy), Random(1))
+        them.start()
+        dialed: list[str] = []
+        lost = them.core.lost
+
+        def count(why: str) -> None:
+            dialed.append(why)
+            lost(why)
+
+        them.core.lost = count  # type: ignore[method-assign]
+        await poll(lambda: len(dialed) > 5, "more than the two attempts")
+        assert not them.state.is_final
+        await them.close(0.1)
+
+    run(main())
+
+
+def test_a_bug_in_dialing_closes_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        them = session(1)
+
+        def broken() -> tuple[Server, bool]:
+            raise LookupError("a bug")
+
+        them.hosts.next = broken  # type: ignore[method-assign]
+        them.start()
+        with pytest.raises(ClientClosedError):
+            await them.wait_for_server(5)
+        assert "a bug" in them.core.reason
+        await them.close(0.1)
+
+    run(main())
+    assert "the client stops" in caplog.text
+
+
+def test_another_loop_is_told_so_before_anything_is_sent(hosts: str) -> None:
+    port = int(hosts.partition("/")[0].rpartition(":")[2])
+    them = session(port)
+
+    async def begin() -> None:
+        them.start()
+        await them.wait_for_server(10)
+
+    async def elsewhere() -> None:
+        for use in (them.request(Op.sync, None, "/"), them.close(1), them.add_auth("a", b"", 1)):
+            with pytest.raises(RuntimeError, match="belongs to the event loop"):
+                await use
+        assert them.core.is_idle
+
+    async def end() -> None:
+        await them.close(1)
+
+    with asyncio.Runner() as runner:
+        runner.run(begin())
+        asyncio.run(elsewhere())
+        runner.run(end())
+
+
+def test_a_timeout_that_does_not_fit_is_refused() -> None:
+    for seconds in (0, -1, 3e6, float("nan")):
+        with pytest.raises(ValueError, match="session_timeout"):
+            Options(session_timeout=seconds)
+
+
+def test_a_client_that_was_never_started_is_closed_without_a_word() -> None:
+    async def main() -> None:
+        them, states = session(1), []
+        them.listeners[states.append] = None
+        await them.close(1)
+        assert them.state.is_final
+
+    run(main())

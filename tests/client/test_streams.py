@@ -112,3 +112,23 @@ def test_a_callback_is_one_watcher_however_often_it_is_asked_for() -> None:
         assert one != OneShot(seen.remove, "/app", set())
 
     run(main())
+
+
+def test_gaps_do_not_pile_up() -> None:
+    async def main() -> None:
+        stream = WatchStream("/a", "", 3, unwatch)
+        for zxid in range(2):
+            stream.notify(CHANGED, b"/a", zxid)
+        for _ in range(20):
+            stream.missed(b"/a", "the connection was broken")
+        assert stream.waiting == 3
+        assert stream.dropped == 0
+        stream.notify(CHANGED, b"/a", 2)
+        assert stream.waiting == 1
+        for zxid in range(2):
+            stream.notify(CHANGED, b"/a", zxid)
+        stream.missed(b"/a", "the connection was broken")
+        assert [(await anext(stream)).is_gap for _ in range(stream.waiting)] == [True]
+        assert stream.dropped == 5
+
+    run(main())

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from tests.client.live import break_connection, run
+from tests.client.live import break_connection, poll, run
 from zoo.client.async_client import connect
 from zoo.client.errors import NoWatcherError
 from zoo.client.watches import Event
@@ -86,5 +88,44 @@ def test_two_streams_on_one_path_close_on_their_own(hosts: str) -> None:
             await zk.close()
             last = [event async for event in two][-1]
             assert last.state is KeeperState.CLOSED
+
+    run(main())
+
+
+def test_a_watch_that_is_asked_for_while_another_ends_is_not_deaf(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            await zk.create("/a")
+            old = await zk.watch("/a")
+            new, _ = await asyncio.gather(zk.watch("/a"), old.close())
+            await other.set("/a", b"1")
+            assert (await anext(new)).type is EventType.NODE_DATA_CHANGED
+            seen: list[Event] = []
+            await asyncio.gather(zk.get("/a", watch=seen.append), new.close())
+            await other.set("/a", b"2")
+            await poll(lambda: bool(seen), "the one-shot watch")
+            await zk.get("/a", watch=seen.append)
+            removing = asyncio.ensure_future(zk.remove_watches("/a", WatcherType.DATA))
+            await asyncio.gather(zk.get("/a", watch=seen.append), removing)
+            await other.set("/a", b"3")
+            await poll(lambda: len(seen) == 3, "the watch set behind the removal")
+            kinds = [event.type for event in seen[1:]]
+            assert kinds == [EventType.NONE, EventType.NODE_DATA_CHANGED]
+
+    run(main())
+
+
+def test_a_stream_that_nobody_waits_for_is_not_kept(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            for turns in range(4):
+                task = asyncio.ensure_future(zk.watch("/a"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            await zk.sync()
+            assert len(zk._session.core.watches) == 0
 
     run(main())

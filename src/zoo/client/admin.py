@@ -25,6 +25,9 @@ class AdminOperations(ClientBase[T]):
         Raises AuthFailedError; the client is of no more use then.
         """
         secret = auth.encode() if isinstance(auth, str) else auth
+        if not isinstance(scheme, str) or not isinstance(secret, bytes):
+            kinds = f"{type(scheme).__name__} and {type(auth).__name__}"
+            raise TypeError(f"add_auth: a scheme is a str, its proof str or bytes, not {kinds}")
         await self._session.add_auth(scheme, secret, timeout)
 
     async def who_am_i(self, *, timeout: float | None = None) -> list[ClientInfo]:

@@ -122,6 +122,7 @@ class AsyncClient(
         servers, chroot = parse(hosts)
         if chroot:
             raise ValueError(f"the chroot {chroot!r} cannot be changed while connected")
+        check_resolver(servers)
         self._session.update_servers(servers)
 
     # --- views

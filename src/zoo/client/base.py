@@ -10,7 +10,7 @@ from zoo.client.converters import Converter
 from zoo.client.errors import InvalidPathError
 from zoo.client.session import Session
 from zoo.client.streams import OneShot, WatchCallback, strip_prefix
-from zoo.client.watches import Kind
+from zoo.client.watches import Kind, Removal, Watching
 from zoo.jute import schema
 from zoo.jute.codec import Reader
 from zoo.jute.operations import OPERATIONS, Op
@@ -34,7 +34,7 @@ class ClientBase(Generic[T]):
         record: Any,
         path: str | None,
         timeout: float | None,
-        watch: tuple[Kind, bytes, OneShot] | None = None,
+        watch: Watching | Removal | None = None,
     ) -> Any:
         """The record of the answer, or None for an operation that answers nothing."""
         body, _ = await self._session.request(op, record, path, watch, timeout)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zoo.client.errors import ClientError, Outcome, error_for
-from zoo.client.watches import Kind, Watcher
+from zoo.client.watches import Removal, Watching
 from zoo.errors import Code
 from zoo.jute import schema
 from zoo.jute.codec import Reader
@@ -19,9 +19,9 @@ _MULTIS = (Op.multi, Op.multiRead)
 class Call:
     """One request. `finish(error, body, zxid)` is called exactly once, with an error or a body.
 
-    `watch` is registered by the core in the same breath as the reply, so that no event can slip in
-    between. A call that `may_repeat` (a read) is sent again after the connection broke; any other
-    fails then, for it may have been applied.
+    `watch` is registered (a Removal: carried out) by the core in the same breath as the reply, so
+    that no event can slip in between. A call that `may_repeat` (a read) is sent again after the
+    connection broke; any other fails then, for it may have been applied.
     """
 
     __slots__ = ("body", "finish", "is_sent", "may_repeat", "op", "path", "sent_at", "watch", "xid")
@@ -32,7 +32,7 @@ class Call:
         body: bytes,
         path: str | None,
         finish: Callable[[ClientError | None, Reader | None, int], None],
-        watch: tuple[Kind, bytes, Watcher] | None = None,
+        watch: Watching | Removal | None = None,
         may_repeat: bool | None = None,
     ) -> None:
         self.op = op

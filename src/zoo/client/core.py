@@ -24,7 +24,7 @@ from struct import Struct
 from zoo.client.calls import Call
 from zoo.client.errors import ClientClosedError, ClientError, Outcome, error_for
 from zoo.client.states import TRANSITIONS, State
-from zoo.client.watches import Kind, WatchTable
+from zoo.client.watches import Kind, Removal, WatchTable
 from zoo.errors import Code, ProtocolViolation, code_of
 from zoo.jute import schema
 from zoo.jute.client_records import AuthPacket, ConnectRequest, ConnectResponse, WatcherEvent
@@ -143,11 +143,23 @@ class ClientCore:
     def received(self, data: bytes, now_ms: int) -> None:
         """Bytes from the server. Raises LinkUseless and ProtocolViolation: drop the link then."""
         self._now = self._heard = now_ms
-        for payload in self._frames.feed(data):
+        for payload in self._cut(data):
             if self._greeted:
                 self._message(payload)
             else:
                 self._welcomed(payload)
+        if self._frames.pending:
+            self._cut(b"")
+
+    def _cut(self, data: bytes) -> list[bytes]:
+        """The whole frames there are now, but those behind one that is too large."""
+        try:
+            return self._frames.feed(data)
+        except ProtocolViolation as violation:
+            if self._flying:  # likely its reply: asked for again it would be as large
+                call = self._flying.popleft()
+                call.finish(_undecodable(call, f"{violation}; max_reply_bytes"), None, 0)
+            raise
 
     def lost(self, why: str) -> None:
         """The link is gone, or could not be made."""
@@ -190,11 +202,7 @@ class ClientCore:
     def submit(self, call: Call, now_ms: int) -> None:
         """Send it, or keep it until there is a connection."""
         if self._closing or self.state.is_final:
-            if self.state is State.AUTH_FAILED:
-                call.fail(Code.AUTHFAILED, self.reason)
-            else:
-                closed = ClientClosedError(operation=call.op.name, path=call.path)
-                call.finish(closed, None, 0)
+            self._refuse(call)
         elif self.unanswered >= self.options.max_waiting:
             call.fail(Code.CONNECTIONLOSS, f"{self.unanswered} requests wait already")
         elif self.state.is_usable:
@@ -202,6 +210,12 @@ class ClientCore:
             self._fly(call)
         else:
             self._waiting.append(call)
+
+    def _refuse(self, call: Call) -> None:
+        if self.state is State.AUTH_FAILED:
+            call.fail(Code.AUTHFAILED, self.reason)
+        else:
+            call.finish(ClientClosedError(operation=call.op.name, path=call.path), None, 0)
 
     # --- calls that others have sent (`zoo.client.wire`)
 
@@ -234,8 +248,15 @@ class ClientCore:
         else:
             call.fail(Code.CONNECTIONLOSS, self.reason)
 
+    def asked_for(self, path: bytes) -> set[Kind]:
+        """The kinds of watches on a path that are being asked for."""
+        watches = [call.watch for call in (*self._flying, *self._waiting)]
+        return {w[0] for w in watches if w and not isinstance(w, Removal) and w[1] == path}
+
     def forget(self, call: Call) -> bool:
         """Nobody waits for this call any more. True when it was never sent: then it never will."""
+        if not isinstance(call.watch, Removal):
+            call.watch = None
         if call.is_sent and call not in self._waiting:
             return False
         try:
@@ -246,6 +267,10 @@ class ClientCore:
 
     def add_auth(self, scheme: str, auth: bytes, call: Call | None = None) -> None:
         """Credentials for this connection and all later ones; `call` hears of the first answer."""
+        if self.state.is_final:
+            if call is not None:
+                self._refuse(call)
+            return
         packet = AuthPacket(0, scheme, auth)
         self._credentials.append(packet)
         if self._greeted:
@@ -381,11 +406,15 @@ class ClientCore:
         try:
             call.finish(None, Reader(payload, _REPLY.size), zxid)
         except ProtocolViolation as violation:
-            call.finish(_undecodable(call, violation), None, zxid)
+            call.finish(_undecodable(call, str(violation)), None, zxid)
             raise
 
     def _register(self, call: Call, err: int) -> None:
         assert call.watch is not None
+        if isinstance(call.watch, Removal):
+            for kind in call.watch.kinds if err == 0 else ():
+                self.watches.end(kind, call.watch.path, "the watch was removed")
+            return
         kind, path, watcher = call.watch
         if err == 0:
             self.watches.add(Kind.DATA if kind is Kind.EXIST else kind, path, watcher)
@@ -423,6 +452,5 @@ class ClientCore:
             call.finish(None, Reader(b""), 0)
 
 
-def _undecodable(call: Call, violation: ProtocolViolation) -> ClientError:
-    detail = str(violation)
+def _undecodable(call: Call, detail: str) -> ClientError:
     return error_for(Code.MARSHALLINGERROR, call.op.name, call.path, detail, Outcome.UNKNOWN)

@@ -28,10 +28,12 @@ from zoo.client.errors import (
     NoNodeError,
     OperationTimeoutError,
     Outcome,
+    SessionExpiredError,
 )
 from zoo.client.nodes import NodeOperations
 from zoo.client.outside import outside
 from zoo.client.results import Node
+from zoo.client.retry import RetryPolicy, is_transient
 from zoo.jute import client_records as c
 from zoo.jute.constants import OPEN_ACL_UNSAFE, CreateMode
 from zoo.jute.ephemeral import MAX_TTL
@@ -40,7 +42,8 @@ from zoo.jute.records import ACL
 
 T = TypeVar("T")
 PROTECTED_PREFIX = "_c_"
-_CLEANING_SECONDS = 60.0
+_CLEANING_SECONDS = 30.0
+"""For one question of those that clean up."""
 
 
 class CreateSpec(NamedTuple):
@@ -100,136 +103,184 @@ class CreateOperations(NodeOperations[T]):
         """
         spec = CreateSpec(ephemeral, sequence, container, ttl, acl)
         self._wire(path, "create", sequence)
+        stored = self._bytes(data, path)
         seconds = self._session.options.operation_timeout if timeout is None else timeout
-        deadline = asyncio.get_running_loop().time() + seconds
-        token = ""
+        wanted = _Wanted(path, path, stored, spec, "", seconds, _now() + seconds)
         if protected:
             token = f"{PROTECTED_PREFIX}{outside().unique_name()}-"
             above, _, name = path.rpartition("/")
-            path = f"{above}/{token}{name}"
+            wanted = wanted._replace(path=f"{above}/{token}{name}", token=token)
         try:
-            return await self._create_until(path, data, spec, deadline, token)
+            return await self._create_until(wanted)
         except NoNodeError:
             if not make_parents:
                 raise
-        await self.ensure_path(path.rpartition("/")[0] or "/", timeout=timeout)
-        return await self._create_until(path, data, spec, deadline, token)
+        await self.ensure_path(path.rpartition("/")[0] or "/", timeout=wanted.left)
+        return await self._create_until(wanted)
 
     async def ensure_path(self, path: str, *, timeout: float | None = None) -> None:
         """Create it and all above it that is missing, without data."""
-        if path == "/" and not self._prefix:
-            return
-        try:
-            await self.create(path, timeout=timeout)
-        except NodeExistsError:
-            return
-        except NoNodeError:
-            if path == "/":
-                await self._create_chroot(timeout)
-                return
-            await self.ensure_path(path.rpartition("/")[0] or "/", timeout=timeout)
-            await self.ensure_path(path, timeout=timeout)
-        except ConnectionLossError as error:
-            if error.outcome is Outcome.NOT_SENT:
-                raise  # too many wait already, or the client is being closed
-            await self.ensure_path(path, timeout=timeout)  # whoever made it, it shall be there
+        seconds = self._session.options.operation_timeout if timeout is None else timeout
+        end = _now() + seconds
+        missing = [path]
+        while missing:
+            if missing[-1] == "/":
+                await self._ensure_root(end - _now())
+                missing.pop()
+                continue
+            try:
+                await self.create(missing[-1], timeout=end - _now())
+                missing.pop()
+            except NodeExistsError:
+                missing.pop()
+            except NoNodeError:
+                missing.append(missing[-1].rpartition("/")[0] or "/")
+            except OperationTimeoutError as error:
+                raise OperationTimeoutError(
+                    f"after {seconds:g} s, at {missing[-1]}: {error.detail}",
+                    operation="ensure_path",
+                    path=path,
+                    outcome=error.outcome,
+                ) from error
+            except ConnectionLossError as error:
+                if error.outcome is Outcome.NOT_SENT:
+                    raise  # too many wait already, or the client is being closed
+                # whoever made it, it shall be there: once more
 
-    async def _create_chroot(self, timeout: float | None) -> None:
-        above = CreateOperations(self._session, self._converter)
-        await above.ensure_path(self._prefix, timeout=timeout)
+    async def _ensure_root(self, timeout: float) -> None:
+        """The znode of the chroot, if there is one."""
+        if self._prefix:
+            above = CreateOperations(self._session, self._converter)
+            await above.ensure_path(self._prefix, timeout=timeout)
 
-    async def _create_until(
-        self, path: str, data: T | None, spec: CreateSpec, deadline: float, token: str
-    ) -> Node[T]:
+    async def _create_until(self, wanted: _Wanted) -> Node[T]:
         began_at = self._session.core.last_zxid
         is_again = False
         while True:
-            left = deadline - asyncio.get_running_loop().time()
             try:
-                return await self._create_once(path, data, spec, left)
+                if wanted.left <= 0:
+                    raise OperationTimeoutError(outcome=Outcome.NOT_SENT)
+                return await self._create_once(wanted)
             except NodeExistsError:
-                mine = await self._own_ephemeral(path, data, began_at) if is_again else None
+                mine = await self._own_ephemeral(wanted, began_at) if is_again else None
                 if mine is None:
                     raise
                 return mine
             except (ConnectionLossError, OperationTimeoutError) as error:
                 if error.outcome is Outcome.NOT_SENT:
-                    raise
-                if token:
-                    found = await self._search(path, data, token, deadline, error)
+                    raise wanted.failed(error, is_again) from None
+                if wanted.token:
+                    found = await self._search(wanted, error)
                     if found is not None:
                         return found
-                    if not spec.ephemeral:
-                        raise
-                elif isinstance(error, OperationTimeoutError) or not _is_repeatable(spec):
-                    raise
+                    if not wanted.spec.ephemeral:
+                        raise wanted.failed(error, True) from None
+                elif isinstance(error, OperationTimeoutError) or not _is_repeatable(wanted.spec):
+                    raise wanted.failed(error, True) from None
                 is_again = True
             except asyncio.CancelledError:
-                self._abandon(path, token)
+                self._abandon(wanted)
                 raise
 
-    async def _create_once(
-        self, path: str, data: T | None, spec: CreateSpec, timeout: float
-    ) -> Node[T]:
-        wire = self._wire(path, "create", spec.sequence)
-        stored = self._bytes(data, path)
-        op, request = spec.request(wire, stored)
-        reply = await self._ask(op, request, path, timeout)
-        return Node(self._path(reply.path), self._value(stored, path), reply.stat)
+    async def _create_once(self, wanted: _Wanted) -> Node[T]:
+        wire = self._wire(wanted.path, "create", wanted.spec.sequence)
+        op, request = wanted.spec.request(wire, wanted.stored)
+        reply = await self._ask(op, request, wanted.asked, wanted.left)
+        path = self._path(reply.path)
+        return Node(path, self._value(wanted.stored, wanted.asked), reply.stat)
 
-    async def _own_ephemeral(self, path: str, data: T | None, began_at: int) -> Node[T] | None:
-        stat = await self.exists(path)
+    async def _own_ephemeral(self, wanted: _Wanted, began_at: int) -> Node[T] | None:
+        try:
+            stat = await self.exists(wanted.path, timeout=wanted.left)
+        except ClientError as error:
+            raise wanted.failed(error, True) from error
         owner = self._session.core.session_id
         if stat is not None and stat.ephemeral_owner == owner and stat.czxid > began_at:
-            return Node(path, self._value(self._bytes(data, path), path), stat)
+            return Node(wanted.path, self._value(wanted.stored, wanted.asked), stat)
         return None
 
-    async def _search(
-        self, path: str, data: T | None, token: str, deadline: float, cause: ClientError
-    ) -> Node[T] | None:
+    async def _search(self, wanted: _Wanted, cause: ClientError) -> Node[T] | None:
         """The znode that a create whose answer is lost has made, if it has."""
-        left = deadline - asyncio.get_running_loop().time()
         try:
-            if left <= 0:
+            if wanted.left <= 0:
                 raise cause
-            for name in await self._with_token(path, token, left):
-                found = f"{path.rpartition('/')[0]}/{name}"
-                stat = await self.exists(found, timeout=left)
+            for found in await self._with_token(wanted, wanted.left):
+                stat = await self.exists(found, timeout=wanted.left)
                 if stat is not None:
-                    return Node(found, self._value(self._bytes(data, path), path), stat)
+                    return Node(found, self._value(wanted.stored, wanted.asked), stat)
         except NoNodeError:
             return None  # not even the parent is there
-        except (ClientError, asyncio.CancelledError):
-            self._abandon(path, token)
+        except ClientError as error:
+            self._abandon(wanted)
+            raise wanted.failed(error, True) from error
+        except asyncio.CancelledError:
+            self._abandon(wanted)
             raise
         return None
 
-    async def _with_token(self, path: str, token: str, timeout: float | None) -> list[str]:
-        parent = path.rpartition("/")[0] or "/"
-        await self.sync(parent, timeout=timeout)  # the next server may not have it yet
-        names = await self.children(parent, timeout=timeout)
-        return [name for name in names if name.startswith(token)]
+    async def _with_token(self, wanted: _Wanted, timeout: float) -> list[str]:
+        above = wanted.path.rpartition("/")[0]
+        await self.sync(above or "/", timeout=timeout)  # the next server may not have it yet
+        names = await self.children(above or "/", timeout=timeout)
+        return [f"{above}/{name}" for name in names if name.startswith(wanted.token)]
 
-    def _abandon(self, path: str, token: str) -> None:
+    def _abandon(self, wanted: _Wanted) -> None:
         """Delete in the background what a create under way may still make."""
-        if token and not self._session.state.is_final:
-            task = asyncio.get_running_loop().create_task(self._clean_up(path, token))
+        if wanted.token and not self._session.state.is_final:
+            task = asyncio.get_running_loop().create_task(self._clean_up(wanted))
             self._session.tasks.add(task)
             task.add_done_callback(self._session.tasks.discard)
 
-    async def _clean_up(self, path: str, token: str) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + _CLEANING_SECONDS
-        while loop.time() < end:
-            try:
-                for name in await self._with_token(path, token, _CLEANING_SECONDS):
-                    await self.delete(f"{path.rpartition('/')[0]}/{name}")
+    async def _clean_up(self, wanted: _Wanted) -> None:
+        """Until somebody has looked; an ephemeral one goes with the session that asked for it."""
+        core = self._session.core
+        session_id = core.session_id
+        pauses = RetryPolicy(None, None, 0.1, 10.0).pauses(self._session.rng)
+        while not self._session.state.is_final:
+            if wanted.spec.ephemeral and core.session_id != session_id:
                 return
-            except (ConnectionLossError, OperationTimeoutError):
-                if self._session.state.is_final:
-                    return
-            except ClientError:
-                return  # gone with its session, or with its parent
+            try:
+                for found in await self._with_token(wanted, _CLEANING_SECONDS):
+                    await self.delete(found)
+                return
+            except ClientError as error:
+                if not is_transient(error) and not isinstance(error, SessionExpiredError):
+                    return  # gone with its parent
+            await asyncio.sleep(next(pauses))
+
+
+class _Wanted(NamedTuple):
+    """A create and how long it may take."""
+
+    asked: str
+    """The path as the caller gave it: errors name this one."""
+    path: str
+    """With the token in its name."""
+    stored: bytes | None
+    spec: CreateSpec
+    token: str
+    """"" for one that is not protected."""
+    seconds: float
+    deadline: float
+
+    @property
+    def left(self) -> float:
+        return self.deadline - _now()
+
+    def failed(self, error: ClientError, may_be_there: bool) -> ClientError:
+        """As the caller is to see what went wrong on the way."""
+        detail = error.detail
+        if isinstance(error, OperationTimeoutError):
+            why = detail.partition("; ")[2]
+            detail = f"after {self.seconds:g} s" + (f"; {why}" if why else "")
+        outcome = Outcome.UNKNOWN if may_be_there else error.outcome
+        return type(error)(
+            detail, code=error.code, operation="create", path=self.asked, outcome=outcome
+        )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _is_repeatable(spec: CreateSpec) -> bool:

@@ -101,7 +101,7 @@ async def says_it_is_writable(
         async with asyncio.timeout(_PROBE_SECONDS):
             await dial(loop, lambda: probe, server, ssl, rng)
             return await answer == b"rw"
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError):
         return False
     finally:
         if probe.transport is not None:

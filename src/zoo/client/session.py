@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import ssl as ssl_module
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, TypeVar
 
 from zoo.client.calls import Call, encode_body
-from zoo.client.core import ClientCore, CoreOptions, LinkUseless
+from zoo.client.core import ClientCore, CoreOptions
 from zoo.client.dialing import dial, says_it_is_writable
 from zoo.client.errors import (
     AuthFailedError,
@@ -30,24 +32,29 @@ from zoo.client.errors import (
 )
 from zoo.client.following import follow_config
 from zoo.client.hosts import HostList, Server
+from zoo.client.link import Link
 from zoo.client.retry import RetryPolicy
 from zoo.client.states import State
-from zoo.client.watches import Kind, Watcher
+from zoo.client.watches import Removal, Watching
 from zoo.client.wire import IS_POSSIBLE, Wire, connect
-from zoo.errors import ProtocolViolation
 from zoo.jute.codec import Reader
 from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.jute.operations import Op
 
 R = TypeVar("R")
+log = logging.getLogger(__name__)
 _LEAST_PATIENCE, _MOST_PATIENCE = 0.2, 10.0
+_PROVED = 1.0  # seconds that a connection lives which says that all is well
+_MOST_TIMEOUT = ((1 << 31) - 1) / 1000
+_forks = [0]  # how many there were between the program's beginning and this process
+os.register_at_fork(after_in_child=lambda: _forks.append(_forks.pop() + 1))
 Reply = tuple[Reader, int]
 """The body of a reply, and the zxid in its header."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How a client behaves. Times in seconds."""
+    """How a client behaves. Times in seconds. Raises ValueError."""
 
     session_timeout: float = 10.0
     """Asked for; the server may grant another."""
@@ -58,11 +65,18 @@ class Options:
     reconnect: RetryPolicy = field(
         default_factory=lambda: RetryPolicy(attempts=None, deadline=None, base=0.02, ceiling=2.0)
     )
+    """How fast; `attempts` and `deadline` are not for this, a client dials until it is closed."""
     max_request_bytes: int = DEFAULT_MAX_BUFFER
     """Refuse larger requests here: a server would break the connection (its jute.maxbuffer)."""
     max_reply_bytes: int = 64 << 20
     follow_config: bool = False
     """Keep the list of servers as the ensemble's configuration has it."""
+
+    def __post_init__(self) -> None:
+        if not 0.001 <= self.session_timeout <= _MOST_TIMEOUT:
+            raise ValueError(
+                f"session_timeout {self.session_timeout} s is not in 0.001..{_MOST_TIMEOUT}"
+            )
 
 
 class Session:
@@ -88,6 +102,8 @@ class Session:
         self.wire: Wire | None = None
         """The connection, if threads may."""
         self._loop: asyncio.AbstractEventLoop
+        self._forks = _forks[0]
+        self._reconnect = replace(options.reconnect, attempts=None)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._following: asyncio.Task[None] | None = None
@@ -109,14 +125,41 @@ class Session:
 
     def start(self) -> None:
         """On the running event loop, which it then belongs to."""
-        if self._task is None and not self.state.is_final:
+        if self._task is not None:
+            self._check_home("connect")
+        elif not self.state.is_final:
             self._loop = asyncio.get_running_loop()
+            self._forks = _forks[0]
             self._task = self._loop.create_task(self._keep_connected(), name="zoo client")
+            self._task.add_done_callback(self._stopped_dialing)
             if self.options.follow_config:
                 self._following = self._loop.create_task(follow_config(self), name="zoo config")
 
+    def _stopped_dialing(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:  # a bug: better a client that is closed than one that waits for ever
+            log.error("the client stops", exc_info=error)
+            self.core.end(why=f"{type(error).__name__}: {error}")
+
+    def _check_home(self, operation: str, path: str | None = None) -> None:
+        """Raises RuntimeError where the session's connection must not be touched."""
+        self._check_process(operation, path)
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(
+                f"{operation} {path or ''}: the client belongs to the event loop that started it"
+            )
+
+    def _check_process(self, operation: str, path: str | None) -> None:
+        if self._forks != _forks[0]:
+            raise RuntimeError(
+                f"{operation} {path or ''}: the client was started before this process was forked; "
+                "its session is the parent's: make another client here"
+            )
+
     async def wait_for_server(self, timeout: float) -> None:
         """Until there is a server. OperationTimeoutError says why there was none so far."""
+        if self._task is not None:
+            self._check_home("connect")
         try:
             async with asyncio.timeout(timeout):
                 while not self.state.is_usable:
@@ -138,7 +181,15 @@ class Session:
         await self._changed.wait()
 
     async def close(self, timeout: float) -> None:
-        """End the session at the server, so that its ephemerals go now; at most `timeout` s."""
+        """End the session at the server, so that its ephemerals go now; at most `timeout` s.
+
+        In a forked child it is the parent's: nothing is sent, and the client is of no use here.
+        """
+        if self._task is None or self._forks != _forks[0]:
+            self._task = self._following = None
+            self.core.end()
+            return
+        self._check_home("close")
         self.core.close()
         self.flush()
         with contextlib.suppress(TimeoutError):
@@ -156,13 +207,14 @@ class Session:
 
     def _on_state(self, state: State) -> None:
         self._changed.set()
-        for listener in list(self.listeners):
-            self._loop.call_soon(listener, state)
+        if self._task is not None:
+            for listener in list(self.listeners):
+                self._loop.call_soon(listener, state)
 
     # --- connections
 
     async def _keep_connected(self) -> None:
-        pauses = self.options.reconnect.pauses(self.rng)
+        pauses = self._reconnect.pauses(self.rng)
         failed_rounds = 0
         has_failed = False
         while not self.state.is_final:
@@ -173,7 +225,7 @@ class Session:
                 await asyncio.sleep(min(next(pauses), self.core.timeout_ms / 4000))
             has_failed = True
             if await self._serve(server, self._patience(failed_rounds)):
-                pauses = self.options.reconnect.pauses(self.rng)
+                pauses = self._reconnect.pauses(self.rng)
                 failed_rounds, has_failed = 0, False
 
     def _patience(self, failed_rounds: int) -> float:
@@ -184,16 +236,19 @@ class Session:
         return min(first * (1 << min(failed_rounds, 8)), max(first, _MOST_PATIENCE))
 
     async def _serve(self, server: Server, budget: float) -> bool:
-        """One connection, from dialing to its end; True when there was a session on it."""
+        """One connection, from dialing to its end; True when there was a session on it for some
+        time: one that breaks again at once is one more failure.
+        """
         link = Link(self)
         make = connect if self.lends_wires and IS_POSSIBLE and not self.options.ssl else None
         try:
             async with asyncio.timeout(budget):
                 await dial(self._loop, lambda: link, server, self.options.ssl, self.rng, make)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, ValueError) as error:  # the last: no name that DNS knows
             self.core.lost(f"{server}: {str(error) or 'no answer'}")
             return False
         self.server = server
+        began = self._loop.time()
         hunt: asyncio.Task[None] | None = None
         try:
             if await link.wait_until_greeted(budget) and self.state is State.READ_ONLY:
@@ -204,7 +259,7 @@ class Session:
                 hunt.cancel()
             link.abort("the client gave up the connection")
             self.server = None
-        return link.was_greeted
+        return link.was_greeted and self._loop.time() - began >= _PROVED
 
     async def _hunt_for_a_writer(self, link: Link) -> None:
         """On a read-only server: ask the others, and move to the first that takes writes."""
@@ -271,7 +326,7 @@ class Session:
         op: Op,
         record: Any,
         path: str | None = None,
-        watch: tuple[Kind, bytes, Watcher] | None = None,
+        watch: Watching | Removal | None = None,
         timeout: float | None = None,
     ) -> Reply:
         """Ask, and wait for the answer.
@@ -282,6 +337,7 @@ class Session:
         """
         if self._task is None:
             raise ClientClosedError(operation=op.name, path=path)
+        self._check_home(op.name, path)
         future: asyncio.Future[Reply] = self._loop.create_future()
         call = self._call(op, record, path, watch, future)
         seconds = self.options.operation_timeout if timeout is None else timeout
@@ -313,7 +369,7 @@ class Session:
         op: Op,
         record: Any,
         path: str | None,
-        watch: tuple[Kind, bytes, Watcher] | None,
+        watch: Watching | Removal | None,
         future: asyncio.Future[Reply],
     ) -> Call:
         def finish(error: ClientError | None, body: Reader | None, zxid: int) -> None:
@@ -333,9 +389,11 @@ class Session:
         record: Any,
         path: str | None,
         finish: Callable[[ClientError | None, Reader | None, int], None],
-        watch: tuple[Kind, bytes, Watcher] | None = None,
+        watch: Watching | Removal | None = None,
     ) -> Call:
-        """Raises RequestTooLargeError."""
+        """Raises RequestTooLargeError, RuntimeError."""
+        if self._forks != _forks[0]:
+            self._check_process(op.name, path)
         body = encode_body(op, record)
         if len(body) + 8 > self.options.max_request_bytes:
             raise RequestTooLargeError(
@@ -371,6 +429,7 @@ class Session:
         """
         if self._task is None:
             raise ClientClosedError(operation="auth")
+        self._check_home("auth")
         future: asyncio.Future[Reply] = self._loop.create_future()
         call = self._call(Op.auth, None, None, None, future)
         self.core.add_auth(scheme, auth, call)
@@ -382,76 +441,3 @@ class Session:
         except TimeoutError:
             late = f"after {seconds:g} s"
             raise OperationTimeoutError(late, operation="auth", outcome=Outcome.UNKNOWN) from None
-
-
-class Link(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._loop = asyncio.get_running_loop()
-        self.transport: asyncio.Transport
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-        self.was_greeted = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._why = "the server closed the connection"
-        self._greeting = asyncio.Event()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self._session.linked(self)
-        self._tick()
-
-    def data_received(self, data: bytes) -> None:
-        session = self._session
-        try:
-            session.core.received(data, session.now_ms())
-        except (LinkUseless, ProtocolViolation) as error:
-            self.abort(str(error))
-        else:
-            session.flush()
-            session.lend()
-        if not self.was_greeted and session.state.is_usable:
-            self.was_greeted = True
-            self._greeting.set()
-            if self._timer is not None:
-                self._timer.cancel()
-                self._tick()  # in the rhythm of the timeout that was granted
-
-    def adopt(self, call: Call) -> None:
-        self._session.adopt(self, call)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._session.unlinked(self, str(error) if error else self._why)
-        self._greeting.set()
-        if not self.ended.done():
-            self.ended.set_result(None)
-
-    def abort(self, why: str) -> None:
-        """Break it off. The core hears of it now and not a turn later."""
-        if hasattr(self, "transport") and not self.ended.done():
-            self._why = why
-            self.transport.abort()
-            self.connection_lost(None)
-
-    async def wait_until_greeted(self, timeout: float) -> bool:
-        """Until the server has granted a session; gives up the link after `timeout` s."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._greeting.wait()
-        except TimeoutError:
-            self.abort("the server does not answer the handshake")
-        return self.was_greeted
-
-    def _tick(self) -> None:
-        session = self._session
-        try:
-            pause_ms = session.core.tick(session.now_ms())
-        except LinkUseless as error:
-            self.abort(str(error))
-            return
-        session.flush()
-        self._timer = self._loop.call_later(pause_ms / 1000, self._tick)

@@ -140,14 +140,23 @@ class WatchStream:
 
     def notify(self, kind: EventType, path: bytes, zxid: int) -> None:
         if len(self._events) >= self._limit:
-            self.dropped += sum(not event.is_gap for event in self._events) + 1
-            self._events.clear()
-            self._gap(f"the buffer of {self._limit} events overflowed")
+            self.dropped += 1
+            self._overflow()
         else:
             self._put(Event(kind, strip_prefix(path, self._prefix), zxid))
 
     def missed(self, path: bytes, why: str) -> None:
-        self._gap(why)
+        if self._events and self._events[-1].is_gap:
+            return  # who reads that one reads the znodes after this one
+        if len(self._events) >= self._limit:
+            self._overflow()
+        else:
+            self._gap(why)
+
+    def _overflow(self) -> None:
+        self.dropped += sum(not event.is_gap for event in self._events)
+        self._events.clear()
+        self._gap(f"the buffer of {self._limit} events overflowed")
 
     def ended(self, path: bytes, state: KeeperState, why: str) -> None:
         self._put(Event(EventType.NONE, self.path, 0, state, why))

@@ -44,6 +44,13 @@ class Event(NamedTuple):
         return self.type is EventType.NONE
 
 
+class Removal(NamedTuple):
+    """What a removeWatches takes off, once the server has done so."""
+
+    kinds: tuple[Kind, ...]
+    path: bytes
+
+
 class Watcher(Protocol):
     """Told on the wire's paths; must neither block nor raise."""
 
@@ -69,6 +76,8 @@ _REMOVED: dict[EventType, tuple[Kind, ...]] = {
 }
 
 Watchers = dict[Watcher, None]  # an ordered set
+Watching = tuple[Kind, bytes, Watcher]
+"""What a request begins to watch, if it succeeds."""
 
 
 class WatchTable:

@@ -7,7 +7,7 @@ from typing import TypeVar
 from zoo.client.base import ClientBase
 from zoo.client.errors import ClientError
 from zoo.client.streams import DEFAULT_BUFFER, WatchCallback, WatchStream
-from zoo.client.watches import Kind
+from zoo.client.watches import Kind, Removal
 from zoo.jute.client_records import AddWatchRequest, RemoveWatchesRequest
 from zoo.jute.constants import AddWatchMode, WatcherType
 from zoo.jute.operations import Op
@@ -46,7 +46,11 @@ class WatchOperations(ClientBase[T]):
 
         stream = WatchStream(path, self._prefix, buffer, close)
         request = AddWatchRequest(wire, mode)
-        await self._session.request(Op.addWatch, request, path, (kind, wire, stream), timeout)
+        try:
+            await self._session.request(Op.addWatch, request, path, (kind, wire, stream), timeout)
+        except BaseException:
+            self._session.core.watches.discard(kind, wire, stream)  # nobody has the stream
+            raise
         return stream
 
     def _forget(self, path: str, callback: WatchCallback) -> None:
@@ -59,11 +63,14 @@ class WatchOperations(ClientBase[T]):
         table = self._session.core.watches
         if not table.discard(kind, wire, stream) or not self._session.state.is_usable:
             return
+        asked_for = self._session.core.asked_for(wire)
+        if kind in asked_for:
+            return  # the server has one watch for all of a kind, and somebody needs it again
         # 3.6 to 3.8 know no types for the persistent ones: ANY, where nothing else is watched.
         kind_of_watch = (
             WatcherType.PERSISTENT if kind is Kind.PERSISTENT else WatcherType.PERSISTENT_RECURSIVE
         )
-        chosen = kind_of_watch if table.has(wire) else WatcherType.ANY
+        chosen = kind_of_watch if asked_for or table.has(wire) else WatcherType.ANY
         try:
             await self._session.request(Op.removeWatches, RemoveWatchesRequest(wire, chosen), path)
         except ClientError:
@@ -82,6 +89,4 @@ class WatchOperations(ClientBase[T]):
         """
         wire = self._wire(path, "remove_watches")
         request = RemoveWatchesRequest(wire, kind)
-        await self._ask(Op.removeWatches, request, path, timeout)
-        for each in _KINDS[kind]:
-            self._session.core.watches.end(each, wire, "the watch was removed")
+        await self._ask(Op.removeWatches, request, path, timeout, Removal(_KINDS[kind], wire))

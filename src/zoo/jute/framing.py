@@ -19,7 +19,8 @@ class FrameReader:
     """Bytes in as they arrive, whole frames out.
 
     A length that is negative or above `limit` raises ProtocolViolation before its bytes are waited
-    for; the link is of no use after that. `limit` is jute.maxbuffer, in bytes.
+    for, in a call of its own if whole frames came before it; the link is of no use after that.
+    `limit` is jute.maxbuffer, in bytes.
     """
 
     __slots__ = ("_buffer", "limit")
@@ -37,6 +38,8 @@ class FrameReader:
         while size - start >= 4:
             (length,) = INT.unpack_from(buffer, start)
             if not 0 <= length <= self.limit:
+                if frames:
+                    break  # what came before it first
                 raise ProtocolViolation(
                     f"frame length {length} is outside 0..{self.limit} (jute.maxbuffer)"
                 )
