@@ -39,6 +39,8 @@ def test_paths_on_the_wire() -> None:
     assert view("/app")._wire("/a", "get") == b"/app/a"
     assert view("/app")._wire("/", "get") == b"/app"
     assert view("/app")._wire("/q/", "create", sequential=True) == b"/app/q/"
+    assert view("/app")._wire("/", "create", sequential=True) == b"/app/"
+    assert view()._wire("/", "create", sequential=True) == b"/"
     assert view("/app")._path(b"/app/a") == "/a"
 
 

@@ -49,6 +49,18 @@ def test_all_or_nothing(hosts: str) -> None:
     run(main())
 
 
+def test_a_number_alone_stays_below_the_chroot(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            assert (await zk.create("/", b"1", sequence=True)).path == "/0000000000"
+            async with zk.transaction() as t:
+                t.create("/", b"2", sequence=True)
+            assert t.results[0].path == "/0000000001"
+            assert await zk.children() == ["0000000000", "0000000001"]
+
+    run(main())
+
+
 def test_the_builder(hosts: str) -> None:
     async def main() -> None:
         async with connect(hosts) as zk:

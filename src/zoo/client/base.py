@@ -61,7 +61,9 @@ class ClientBase(Generic[T]):
             raise InvalidPathError(reason, operation=operation, path=repr(path))
         if not self._wire_prefix:
             return wire
-        return self._wire_prefix if wire == paths.ROOT else self._wire_prefix + wire
+        if wire == paths.ROOT and not sequential:
+            return self._wire_prefix
+        return self._wire_prefix + wire  # a number after the chroot's own name would leave it
 
     def _path(self, wire: bytes) -> str:
         return strip_prefix(wire, self._prefix)
