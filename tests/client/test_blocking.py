@@ -88,6 +88,30 @@ def test_listeners(hosts: str) -> None:
     assert states.empty()
 
 
+def test_a_callback_that_is_given_twice_is_called_once(hosts: str) -> None:
+    with Client(hosts) as zk, Client(hosts) as other:
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        for _ in range(5):
+            zk.get("/", watch=events.put)
+            zk.below("/").get("/", watch=events.put)
+        other.set("/", b"1")
+        assert events.get(timeout=5).type is EventType.NODE_DATA_CHANGED
+        zk.get("/", watch=events.put)
+        other.set("/", b"2")
+        assert events.get(timeout=5).type is EventType.NODE_DATA_CHANGED
+        assert events.empty(), "those of the first change would have come before"
+
+        states: queue.SimpleQueue[State] = queue.SimpleQueue()
+        zk.add_listener(states.put)
+        zk.add_listener(states.put)
+        zk.set_hosts("127.0.0.1:1")
+        assert states.get(timeout=5) is State.SUSPENDED
+        zk.set_hosts(hosts.partition("/")[0])
+        assert states.get(timeout=5) is State.CONNECTED
+        zk.remove_listener(states.put)
+    assert states.empty()
+
+
 def test_many_threads(hosts: str) -> None:
     with Client(hosts) as zk:
         zk.create("/a", b"0")

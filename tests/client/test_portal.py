@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from zoo.client.portal import Dispatcher, portal
+from zoo.client.portal import Dispatcher, Forward, portal
 
 
 async def double(number: int) -> int:
@@ -103,6 +103,22 @@ def test_callbacks_run_in_order_and_may_raise() -> None:
     assert seen[0] == 1
     assert isinstance(seen[1], KeyError)
     dispatcher.stop()
+
+
+def test_forwards_of_one_callback_are_equal() -> None:
+    class Unhashable(list[object]):
+        __call__ = list.append
+
+    one, other = Dispatcher(print), Dispatcher(print)
+    assert len({Forward(one, print), Forward(one, print)}) == 1
+    assert len({Forward(one, print), Forward(one, repr), Forward(other, print)}) == 3
+    first, second = Unhashable(), Unhashable()
+    assert len({Forward(one, first), Forward(one, first), Forward(one, second)}) == 2
+    told = threading.Event()
+    Forward(one, lambda value: (first(value), told.set()))(1)
+    assert told.wait(5)
+    assert first == [1]
+    one.stop()
 
 
 def test_posting() -> None:

@@ -17,7 +17,7 @@ from zoo.client.blocking_parts import BlockingTransaction, BlockingWatchStream
 from zoo.client.converters import BYTES, Converter
 from zoo.client.direct import direct, finish
 from zoo.client.errors import ClientError
-from zoo.client.portal import Dispatcher, portal
+from zoo.client.portal import Dispatcher, Forward, portal
 from zoo.client.results import Children, Node, Transferred
 from zoo.client.retry import RetryPolicy
 from zoo.client.states import State
@@ -91,7 +91,6 @@ class Client(Generic[T]):
         self._client._session.lends_wires = True
         self._direct = direct(self._client)
         self._dispatcher = Dispatcher(_report)
-        self._listeners: dict[Callable[[State], object], Callable[[State], None]] = {}
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncClient", type(self).__name__, 1)
@@ -101,16 +100,13 @@ class Client(Generic[T]):
         view._client = client
         view._direct = direct(client)
         view._dispatcher = self._dispatcher
-        view._listeners = self._listeners
         return view
 
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
         return portal().run(work)
 
     def _callback(self, callback: Callback | None) -> Callable[[Event], None] | None:
-        if callback is None:
-            return None
-        return lambda event: self._dispatcher.call(lambda: callback(event))
+        return None if callback is None else Forward(self._dispatcher, callback)
 
     # --- the session
 
@@ -153,16 +149,10 @@ class Client(Generic[T]):
         return self._client.chroot
 
     def add_listener(self, listener: Callable[[State], object]) -> None:
-        def forward(state: State) -> None:
-            self._dispatcher.call(lambda: listener(state))
-
-        self._listeners[listener] = forward
-        self._client.add_listener(forward)
+        self._client.add_listener(Forward(self._dispatcher, listener))
 
     def remove_listener(self, listener: Callable[[State], object]) -> None:
-        forward = self._listeners.pop(listener, None)
-        if forward is not None:
-            self._client.remove_listener(forward)
+        self._client.remove_listener(Forward(self._dispatcher, listener))
 
     def wait_until_connected(self, timeout: float = 15.0) -> None:
         self._run(self._client.wait_until_connected(timeout))

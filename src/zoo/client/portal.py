@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -146,3 +147,34 @@ class Dispatcher:
                 callback()
             except Exception as error:
                 self._report(error)
+
+
+class Forward:
+    """A callback on the loop that has the application's called by the dispatcher.
+
+    Two of one callback are equal: a watch that is asked for again has one watcher still.
+    """
+
+    __slots__ = ("_callback", "_dispatcher", "_hash")
+
+    def __init__(self, dispatcher: Dispatcher, callback: Callable[[Any], object]) -> None:
+        self._dispatcher = dispatcher
+        self._callback = callback
+        try:
+            self._hash = hash(callback)
+        except TypeError:  # such an object is equal to itself alone
+            self._hash = id(callback)
+
+    def __call__(self, told: Any) -> None:
+        self._dispatcher.call(partial(self._callback, told))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Forward)
+            and self._dispatcher is other._dispatcher
+            and self._hash == other._hash
+            and self._callback == other._callback
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
