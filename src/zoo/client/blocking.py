@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine, Iterable
+from math import inf
+from time import monotonic, sleep
 from typing import Any, Generic, TypeVar, overload
 
 from zoo.client.async_client import AsyncClient, connect
@@ -19,7 +21,7 @@ from zoo.client.direct import direct, finish
 from zoo.client.errors import ClientError
 from zoo.client.portal import Dispatcher, Forward, portal
 from zoo.client.results import Children, Node, Transferred
-from zoo.client.retry import RetryPolicy
+from zoo.client.retry import RetryPolicy, is_transient
 from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
 from zoo.client.transaction import Get, ListChildren
@@ -170,10 +172,19 @@ class Client(Generic[T]):
         return self._view(self._client.below(path))
 
     def retrying(self, operation: Callable[[], R], policy: RetryPolicy | None = None) -> R:
-        async def attempt() -> R:
-            return await self._client._session.run_in_thread(operation)
-
-        return self._run(self._client.retrying(attempt, policy))
+        # In the caller's thread: the loop's executor has to stay free for names to be resolved.
+        policy = policy or RetryPolicy()
+        end = inf if policy.deadline is None else monotonic() + policy.deadline
+        pauses = policy.pauses(self._client._session.rng)
+        while True:
+            try:
+                return operation()
+            except Exception as error:
+                pause = next(pauses, None)
+                is_over = pause is None or monotonic() + pause > end
+                if is_over or not is_transient(error) or self.state.is_final:
+                    raise
+            sleep(pause or 0)
 
     # --- znodes
 
