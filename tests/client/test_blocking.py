@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import queue
@@ -113,6 +114,23 @@ def test_a_callback_that_is_given_twice_is_called_once(hosts: str) -> None:
         assert states.get(timeout=5) is State.CONNECTED
         zk.remove_listener(states.put)
     assert states.empty()
+
+
+def test_what_is_told_at_the_very_end_comes_before_it(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zk = Client(hosts)
+    states: queue.SimpleQueue[object] = queue.SimpleQueue()
+    zk.add_listener(states.put)
+
+    async def close(*, timeout: float) -> None:
+        """As of a client that was never started, which has nothing to wait for."""
+        for listener in zk._client._session.listeners:
+            asyncio.get_running_loop().call_soon(listener, State.CLOSED)
+
+    monkeypatch.setattr(zk._client, "close", close)
+    zk._end(5, lambda: states.put("the end"))
+    assert [states.get(timeout=5), states.get(timeout=5)] == [State.CLOSED, "the end"]
 
 
 def test_many_threads(hosts: str) -> None:

@@ -105,6 +105,19 @@ def test_callbacks_run_in_order_and_may_raise() -> None:
     dispatcher.stop()
 
 
+def test_a_dispatcher_stops_after_what_is_queued() -> None:
+    seen: list[int] = []
+    done = threading.Event()
+    dispatcher = Dispatcher(print)
+    dispatcher.stop()
+    dispatcher.stop(lambda: seen.append(0))
+    dispatcher.call(lambda: seen.append(1))
+    dispatcher.call(lambda: seen.append(2))
+    dispatcher.stop(lambda: (seen.append(3), done.set()))
+    assert done.wait(5)
+    assert seen == [0, 1, 2, 3]
+
+
 def test_forwards_of_one_callback_are_equal() -> None:
     class Unhashable(list[object]):
         __call__ = list.append

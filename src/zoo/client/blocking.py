@@ -7,6 +7,7 @@ are allowed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine, Iterable
@@ -116,8 +117,19 @@ class Client(Generic[T]):
         self._run(self._client.start(timeout=timeout))
 
     def close(self, *, timeout: float = 5.0) -> None:
-        self._run(self._client.close(timeout=timeout))
-        self._dispatcher.stop()
+        self._end(timeout)
+
+    def _end(self, timeout: float, last: Callable[[], object] | None = None) -> None:
+        """Close; `last` is called after all callbacks."""
+
+        async def close() -> None:
+            await self._client.close(timeout=timeout)
+            await asyncio.sleep(0)  # in this turn the last callbacks are handed to the dispatcher
+
+        try:
+            self._run(close())
+        finally:
+            self._dispatcher.stop(last)
 
     def __enter__(self) -> Client[T]:
         self.start()

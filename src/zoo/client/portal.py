@@ -136,8 +136,14 @@ class Dispatcher:
             self._thread.start()
         self._queue.put(callback)
 
-    def stop(self) -> None:
-        """After what is queued."""
+    def stop(self, last: Callable[[], object] | None = None) -> None:
+        """After what is queued, and then `last`."""
+        if self._thread is None:  # a thread that is born later must not find that it is over
+            if last is not None:
+                last()
+            return
+        if last is not None:
+            self._queue.put(last)
         self._queue.put(None)
         self._thread = None
 
