@@ -47,10 +47,14 @@ def test_the_contract(hosts: str) -> None:
     with pytest.raises(NoNodeError):
         zk.delete("/none")
     zk.delete("/c", version=0)
-    with pytest.raises(TypeError, match="data must be str or bytes, not int"):
+    with pytest.raises(TypeError, match=r"^/a: data must be str or bytes, not int"):
         zk.set("/a", 5)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="need a ttl"):
+    with pytest.raises(ValueError, match=r"^/s: .*surrogates not allowed"):
+        zk.create("/s", "\ud800")
+    with pytest.raises(ValueError, match=r"^/t: flags 5 need a ttl"):
         zk.create("/t", "", 5)
+    with pytest.raises(ValueError, match=r"^/t: flags must be one of 0 PERSISTENT, .*; not 9"):
+        zk.create("/t", "", 9)
     zk.stop()
     with zk:
         assert zk.children() == ["a"], "ephemerals went with the first session"

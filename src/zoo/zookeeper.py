@@ -94,12 +94,10 @@ class ZooKeeper:
 
     def create(self, path: str, data: Data = b"", flags: int = PERSISTENT) -> str:
         """The path of the new znode, with its number if the flags say sequential."""
-        mode = CreateMode(flags)
-        if mode.is_ttl:
-            raise ValueError(f"flags {flags} need a ttl: use client.create(..., ttl=seconds)")
+        mode = _mode(flags, path)
         node = self.client.create(
             path,
-            _bytes(data),
+            _bytes(data, path),
             ephemeral=mode.is_ephemeral,
             sequence=mode.is_sequential,
             container=mode.is_container,
@@ -113,7 +111,7 @@ class ZooKeeper:
 
     def set(self, path: str, data: Data, version: int = -1) -> Stat:
         """Raises BadVersionError when somebody else was faster, and changes nothing then."""
-        return self.client.set(path, _bytes(data), version=version)
+        return self.client.set(path, _bytes(data, path), version=version)
 
     def delete(self, path: str, version: int = -1) -> None:
         self.client.delete(path, version=version)
@@ -143,9 +141,24 @@ class ZooKeeper:
         return self._events.put if wanted else None
 
 
-def _bytes(data: Data) -> bytes | None:
+def _mode(flags: int, path: str) -> CreateMode:
+    try:
+        mode = CreateMode(flags)
+    except ValueError:
+        known = ", ".join(f"{mode.value} {mode.name}" for mode in CreateMode if not mode.is_ttl)
+        raise ValueError(f"{path}: flags must be one of {known}; not {flags!r}") from None
+    if mode.is_ttl:
+        hint = "use client.create(..., ttl=seconds)"
+        raise ValueError(f"{path}: flags {flags} need a ttl: {hint}")
+    return mode
+
+
+def _bytes(data: Data, path: str) -> bytes | None:
     if data is None or isinstance(data, bytes):
         return data
-    if isinstance(data, str):
+    if not isinstance(data, str):
+        raise TypeError(f"{path}: data must be str or bytes, not {type(data).__name__}")
+    try:
         return data.encode()
-    raise TypeError(f"data must be str or bytes, not {type(data).__name__}")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
 from zoo.client.base import ClientBase, acl_list
-from zoo.client.converters import BYTES
+from zoo.client.converters import BYTES, JSON, TEXT, Converter
 from zoo.client.errors import InvalidPathError
 from zoo.client.hosts import Server
 from zoo.client.session import Options, Session
 
 
-def view(prefix: str = "") -> ClientBase[bytes]:
-    return ClientBase(Session((Server("a"),), Options(), Random(1)), BYTES, prefix)
+def view(prefix: str = "", converter: Converter[Any] = BYTES) -> ClientBase[Any]:
+    return ClientBase(Session((Server("a"),), Options(), Random(1)), converter, prefix)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,23 @@ def test_paths_on_the_wire() -> None:
     assert view("/app")._wire("/", "create", sequential=True) == b"/app/"
     assert view()._wire("/", "create", sequential=True) == b"/"
     assert view("/app")._path(b"/app/a") == "/a"
+
+
+@pytest.mark.parametrize(
+    ("converter", "value", "kind", "why"),
+    [
+        (BYTES, "text", TypeError, "data must be bytes, not str"),
+        (TEXT, "\ud800", ValueError, "surrogates not allowed"),
+        (JSON, {"a": "\ud800"}, ValueError, "surrogates not allowed"),
+        (JSON, {1, 2}, TypeError, "not JSON serializable"),
+    ],
+)
+def test_data_that_cannot_be_stored_name_the_path(
+    converter: Converter[Any], value: object, kind: type[Exception], why: str
+) -> None:
+    with pytest.raises(kind, match=f"^/a: .*{why}") as failure:
+        view(converter=converter)._bytes(value, "/a")
+    assert type(failure.value) is kind
 
 
 def test_access_lists_are_not_empty() -> None:

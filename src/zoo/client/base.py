@@ -75,7 +75,9 @@ class ClientBase(Generic[T]):
         try:
             return self._converter.to_bytes(value)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{path}: {error}") from error
+            # Not type(error): UnicodeEncodeError, for one, is not made of a text.
+            plain = TypeError if isinstance(error, TypeError) else ValueError
+            raise plain(f"{path}: {error}") from error
 
     def _value(self, data: bytes | None, path: str) -> T:
         try:
