@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -131,6 +132,16 @@ def test_what_is_told_at_the_very_end_comes_before_it(
     monkeypatch.setattr(zk._client, "close", close)
     zk._end(5, lambda: states.put("the end"))
     assert [states.get(timeout=5), states.get(timeout=5)] == [State.CLOSED, "the end"]
+
+
+def test_a_watch_that_nobody_could_call(hosts: str) -> None:
+    with Client(hosts) as zk:
+        wrong: Any = True
+        for read in (zk.get, zk.exists, zk.children, zk.children_stat):
+            with pytest.raises(TypeError, match=r"^/: watch must be a function .* not True"):
+                read("/", watch=wrong)
+        with pytest.raises(TypeError, match=r"^/zookeeper/config: watch must be a function"):
+            zk.get_config(watch=wrong)
 
 
 def test_many_threads(hosts: str) -> None:

@@ -72,6 +72,14 @@ def test_the_builder(hosts: str) -> None:
             t = zk.transaction()
             with pytest.raises(InvalidPathError):
                 t.set("a", b"")
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.set("/a", b"", version="0")  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.delete("/a", version=None)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.check("/a", version=1.0)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: acl must be"):
+                t.create("/a", acl=["world"])  # type: ignore[list-item]
             assert len(t) == 0
             assert await t.commit() == []
             with pytest.raises(ValueError, match="committed already"):
@@ -96,5 +104,7 @@ def test_several_reads_in_one(hosts: str) -> None:
             assert isinstance(missing, NoNodeError)
             assert missing.path == "/none"
             assert await zk.multi_read([]) == []
+            with pytest.raises(TypeError, match=r"reads\[1\] must be Get\(path\) or .* not '/v'"):
+                await zk.multi_read([Get("/a"), "/v"])  # type: ignore[list-item]
 
     run(main())

@@ -16,10 +16,12 @@ from time import monotonic, sleep
 from typing import Any, Generic, TypeVar, overload
 
 from zoo.client.async_client import AsyncClient, connect
+from zoo.client.base import check_watch
 from zoo.client.blocking_parts import BlockingTransaction, BlockingWatchStream
 from zoo.client.converters import BYTES, Converter
 from zoo.client.direct import direct, finish
 from zoo.client.errors import ClientError
+from zoo.client.following import CONFIG_PATH
 from zoo.client.portal import Dispatcher, Forward, portal
 from zoo.client.results import Children, Node, Transferred
 from zoo.client.retry import RetryPolicy, is_transient
@@ -108,8 +110,11 @@ class Client(Generic[T]):
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
         return portal().run(work)
 
-    def _callback(self, callback: Callback | None) -> Callable[[Event], None] | None:
-        return None if callback is None else Forward(self._dispatcher, callback)
+    def _callback(self, callback: Callback | None, path: str) -> Callable[[Event], None] | None:
+        if callback is None:
+            return None
+        check_watch(callback, path)
+        return Forward(self._dispatcher, callback)
 
     # --- the session
 
@@ -205,14 +210,16 @@ class Client(Generic[T]):
     ) -> Node[T]:
         if watch is None:
             return finish(self._direct.get(path, timeout=timeout))
-        return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, path)
+        return self._run(self._client.get(path, watch=callback, timeout=timeout))
 
     def exists(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Stat | None:
         if watch is None:
             return finish(self._direct.exists(path, timeout=timeout))
-        return self._run(self._client.exists(path, watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, path)
+        return self._run(self._client.exists(path, watch=callback, timeout=timeout))
 
     def children(
         self, path: str = "/", *, watch: Callback | None = None, timeout: float | None = None
@@ -224,9 +231,8 @@ class Client(Generic[T]):
     ) -> Children:
         if watch is None:
             return finish(self._direct.children_stat(path, timeout=timeout))
-        return self._run(
-            self._client.children_stat(path, watch=self._callback(watch), timeout=timeout)
-        )
+        callback = self._callback(watch, path)
+        return self._run(self._client.children_stat(path, watch=callback, timeout=timeout))
 
     def create(
         self,
@@ -325,7 +331,8 @@ class Client(Generic[T]):
     def get_config(
         self, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Node[str]:
-        return self._run(self._client.get_config(watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, CONFIG_PATH)
+        return self._run(self._client.get_config(watch=callback, timeout=timeout))
 
     def transfer_leader(
         self, server: int, *, within: float = 5.0, timeout: float | None = None
