@@ -8,7 +8,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from zoo.client.portal import Dispatcher, Forward, portal
+import zoo.client.portal as module
+from zoo.client.portal import Dispatcher, Forward, Portal, portal
 
 
 async def double(number: int) -> int:
@@ -74,6 +75,26 @@ def test_many_threads_share_one_loop() -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == [2 * n for n in range(20)]
+
+
+def test_a_handler_may_ask_for_the_portal_that_is_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Portal] = []
+
+    class Interrupted(Portal):
+        def __init__(self) -> None:
+            monkeypatch.setattr(module, "Portal", Portal)
+            asked.append(portal())
+            super().__init__()
+
+    monkeypatch.setattr(module, "_portal", None)
+    monkeypatch.setattr(module, "Portal", Interrupted)
+    thread = threading.Thread(target=lambda: asked.append(portal()), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert len(asked) == 2
+    assert asked[0] is asked[1] is portal()
 
 
 def test_blocking_its_own_thread_is_refused() -> None:

@@ -100,23 +100,26 @@ class Portal:
         self.loop.call_soon_threadsafe(function, *arguments)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may come back to it while its thread holds it
 _portal: Portal | None = None
 
 
 def portal() -> Portal:
     """The process's portal."""
     global _portal
+    if _portal is not None:
+        return _portal
     with _lock:
         if _portal is None:
-            _portal = Portal()
+            made = Portal()
+            _portal = _portal or made  # a handler was here meanwhile, and uses its own
         return _portal
 
 
 def _forget() -> None:
     """In a forked child: the parent's thread is not here."""
     global _portal, _lock
-    _portal, _lock = None, threading.Lock()
+    _portal, _lock = None, threading.RLock()
 
 
 os.register_at_fork(after_in_child=_forget)
