@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -79,6 +80,14 @@ def test_a_late_request_that_was_not_sent_never_will_be(hosts: str) -> None:
         assert failure.value.outcome is Outcome.NOT_SENT
         zk.set_hosts(hosts.partition("/")[0])
         assert zk.get("/a").data == b"1"
+
+
+def test_no_deadline_at_all(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Client(hosts) as zk:
+        assert zk.set("/", b"1", timeout=inf).version == 1
+        monkeypatch.setattr("zoo.client.direct._ask_alone", lambda *_: False)
+        assert zk.set("/", b"2", timeout=inf).version == 2, "as with others under way"
+        assert zk.create("/a", b"1", timeout=inf).path == "/a"
 
 
 def test_the_portals_own_thread_may_not_block(hosts: str) -> None:

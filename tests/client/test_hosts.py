@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,18 @@ def test_parse(text: str, servers: tuple[Server, ...], chroot: str) -> None:
         ("::1", r"write the address in '::1' as \[address\]"),
         ("[::1]7", r"is not \[address\]:port"),
         ("a/b//c", "empty component"),
+        ("a/\ud800", "connect string 'a/.*': chroot .* is not valid UTF-8"),
     ],
 )
 def test_parse_names_the_part_at_fault(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse(text)
+
+
+@pytest.mark.parametrize("hosts", [None, ["a"], b"a:1"])
+def test_a_connect_string_is_a_str(hosts: Any) -> None:
+    with pytest.raises(TypeError, match="a connect string is a str such as 'host:2181,host/app'"):
+        parse(hosts)
 
 
 def test_how_servers_are_shown() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,31 @@ def test_one_shot_watches(hosts: str) -> None:
                 (EventType.NODE_CHILDREN_CHANGED, "/"),
                 (EventType.NODE_DATA_CHANGED, "/a"),
             ]
+
+    run(main())
+
+
+def test_wrong_arguments_are_named(hosts: str) -> None:
+    async def main() -> None:
+        wrong: Any
+        async with connect(hosts) as zk:
+            for wrong in (None, "0", 1.0):
+                for call in (
+                    zk.set("/a", b"", version=wrong),
+                    zk.delete("/a", version=wrong),
+                    zk.set_acl("/a", READ_ACL_UNSAFE, version=wrong),
+                ):
+                    with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                        await call
+            wrong = ["world"]
+            with pytest.raises(TypeError, match=r"^/a: acl must be"):
+                await zk.set_acl("/a", wrong)
+            with pytest.raises(TypeError, match=r"acl must be .* not 'world'"):
+                await zk.create("/a", acl=wrong)
+            wrong = True
+            for read in (zk.get, zk.exists, zk.children):
+                with pytest.raises(TypeError, match=r"^/: watch must be a function"):
+                    await read("/", watch=wrong)
 
     run(main())
 

@@ -8,7 +8,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from zoo.client.portal import Dispatcher, portal
+import zoo.client.portal as module
+from zoo.client.portal import Dispatcher, Forward, Portal, portal
 
 
 async def double(number: int) -> int:
@@ -76,6 +77,26 @@ def test_many_threads_share_one_loop() -> None:
     assert sorted(results) == [2 * n for n in range(20)]
 
 
+def test_a_handler_may_ask_for_the_portal_that_is_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Portal] = []
+
+    class Interrupted(Portal):
+        def __init__(self) -> None:
+            monkeypatch.setattr(module, "Portal", Portal)
+            asked.append(portal())
+            super().__init__()
+
+    monkeypatch.setattr(module, "_portal", None)
+    monkeypatch.setattr(module, "Portal", Interrupted)
+    thread = threading.Thread(target=lambda: asked.append(portal()), daemon=True)
+    thread.start()
+    thread.join(5)
+    assert len(asked) == 2
+    assert asked[0] is asked[1] is portal()
+
+
 def test_blocking_its_own_thread_is_refused() -> None:
     async def wrong() -> None:
         portal().run(double(1))
@@ -103,6 +124,35 @@ def test_callbacks_run_in_order_and_may_raise() -> None:
     assert seen[0] == 1
     assert isinstance(seen[1], KeyError)
     dispatcher.stop()
+
+
+def test_a_dispatcher_stops_after_what_is_queued() -> None:
+    seen: list[int] = []
+    done = threading.Event()
+    dispatcher = Dispatcher(print)
+    dispatcher.stop()
+    dispatcher.stop(lambda: seen.append(0))
+    dispatcher.call(lambda: seen.append(1))
+    dispatcher.call(lambda: seen.append(2))
+    dispatcher.stop(lambda: (seen.append(3), done.set()))
+    assert done.wait(5)
+    assert seen == [0, 1, 2, 3]
+
+
+def test_forwards_of_one_callback_are_equal() -> None:
+    class Unhashable(list[object]):
+        __call__ = list.append
+
+    one, other = Dispatcher(print), Dispatcher(print)
+    assert len({Forward(one, print), Forward(one, print)}) == 1
+    assert len({Forward(one, print), Forward(one, repr), Forward(other, print)}) == 3
+    first, second = Unhashable(), Unhashable()
+    assert len({Forward(one, first), Forward(one, first), Forward(one, second)}) == 2
+    told = threading.Event()
+    Forward(one, lambda value: (first(value), told.set()))(1)
+    assert told.wait(5)
+    assert first == [1]
+    one.stop()
 
 
 def test_posting() -> None:

@@ -132,3 +132,18 @@ def test_gaps_do_not_pile_up() -> None:
         assert stream.dropped == 5
 
     run(main())
+
+
+def test_a_callback_may_be_of_a_kind_that_has_no_hash() -> None:
+    class Log(list[Event]):
+        def __call__(self, event: Event) -> None:
+            self.append(event)
+
+    async def main() -> None:
+        log = Log()
+        one, two = (OneShot(log, "", set()) for _ in range(2))
+        assert one == two
+        assert hash(one) == hash(two)
+        assert one != OneShot(Log(), "", set())
+
+    run(main())

@@ -49,6 +49,18 @@ def test_all_or_nothing(hosts: str) -> None:
     run(main())
 
 
+def test_a_number_alone_stays_below_the_chroot(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            assert (await zk.create("/", b"1", sequence=True)).path == "/0000000000"
+            async with zk.transaction() as t:
+                t.create("/", b"2", sequence=True)
+            assert t.results[0].path == "/0000000001"
+            assert await zk.children() == ["0000000000", "0000000001"]
+
+    run(main())
+
+
 def test_the_builder(hosts: str) -> None:
     async def main() -> None:
         async with connect(hosts) as zk:
@@ -60,6 +72,14 @@ def test_the_builder(hosts: str) -> None:
             t = zk.transaction()
             with pytest.raises(InvalidPathError):
                 t.set("a", b"")
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.set("/a", b"", version="0")  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.delete("/a", version=None)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: version must be an int"):
+                t.check("/a", version=1.0)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match=r"^/a: acl must be"):
+                t.create("/a", acl=["world"])  # type: ignore[list-item]
             assert len(t) == 0
             assert await t.commit() == []
             with pytest.raises(ValueError, match="committed already"):
@@ -84,5 +104,7 @@ def test_several_reads_in_one(hosts: str) -> None:
             assert isinstance(missing, NoNodeError)
             assert missing.path == "/none"
             assert await zk.multi_read([]) == []
+            with pytest.raises(TypeError, match=r"reads\[1\] must be Get\(path\) or .* not '/v'"):
+                await zk.multi_read([Get("/a"), "/v"])  # type: ignore[list-item]
 
     run(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from zoo.client.base import ClientBase
+from zoo.client.base import ClientBase, check_version, check_watch
 from zoo.client.following import CONFIG_PATH
 from zoo.client.results import Node, Transferred
 from zoo.client.streams import OneShot, WatchCallback
@@ -43,6 +43,7 @@ class AdminOperations(ClientBase[T]):
         request = c.GetDataRequest(wire, watch is not None)
         watcher = None
         if watch is not None:  # whatever the chroot, the path is this one
+            check_watch(watch, CONFIG_PATH)
             watcher = Kind.DATA, wire, OneShot(watch, "", self._session.tasks)
         reply = await self._ask(Op.getData, request, CONFIG_PATH, timeout, watcher)
         return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)
@@ -61,6 +62,7 @@ class AdminOperations(ClientBase[T]):
         """
         if members is not None and (joining is not None or leaving is not None):
             raise ValueError("give either all members, or those that join and leave")
+        version = check_version(version, CONFIG_PATH)
         request = c.ReconfigRequest(joining, leaving, members, version)
         reply = await self._ask(Op.reconfig, request, CONFIG_PATH, timeout)
         return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)

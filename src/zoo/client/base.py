@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 from typing import Any, Generic, TypeVar
 
 from zoo import paths
@@ -61,7 +62,9 @@ class ClientBase(Generic[T]):
             raise InvalidPathError(reason, operation=operation, path=repr(path))
         if not self._wire_prefix:
             return wire
-        return self._wire_prefix if wire == paths.ROOT else self._wire_prefix + wire
+        if wire == paths.ROOT and not sequential:
+            return self._wire_prefix
+        return self._wire_prefix + wire  # a number after the chroot's own name would leave it
 
     def _path(self, wire: bytes) -> str:
         return strip_prefix(wire, self._prefix)
@@ -73,7 +76,9 @@ class ClientBase(Generic[T]):
         try:
             return self._converter.to_bytes(value)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{path}: {error}") from error
+            # Not type(error): UnicodeEncodeError, for one, is not made of a text.
+            plain = TypeError if isinstance(error, TypeError) else ValueError
+            raise plain(f"{path}: {error}") from error
 
     def _value(self, data: bytes | None, path: str) -> T:
         try:
@@ -84,11 +89,41 @@ class ClientBase(Generic[T]):
     def _watcher(self, kind: Kind, wire: bytes, callback: WatchCallback | None) -> Any:
         if callback is None:
             return None
+        check_watch(callback, self._path(wire))
         return kind, wire, OneShot(callback, self._prefix, self._session.tasks)
 
 
-def acl_list(acl: Iterable[ACL]) -> list[ACL]:
-    entries = list(acl)
+def check_watch(callback: object, path: str) -> None:
+    """TypeError now, and not when the event comes."""
+    if not callable(callback):
+        raise TypeError(f"{path}: watch must be a function that takes the event, not {callback!r}")
+
+
+def check_version(version: int, path: str) -> int:
+    """The version as it can be sent. Raises TypeError and ValueError, which name the path."""
+    if not isinstance(version, int):
+        try:
+            version = index(version)
+        except TypeError:
+            raise TypeError(f"{path}: version must be an int, not {version!r}") from None
+    if not -(1 << 31) <= version < 1 << 31:
+        raise ValueError(f"{path}: version must be of 32 bits, not {version}")
+    return version
+
+
+def acl_list(acl: Iterable[ACL], path: str = "") -> list[ACL]:
+    """Raises TypeError for what is no access control list, ValueError for an empty one."""
+    try:
+        entries = list(acl)
+    except TypeError as error:
+        raise TypeError(_about_acl(path, "a list of ACL(perms, scheme, id)", acl)) from error
     if not entries:
-        raise ValueError("an access control list needs at least one entry")
+        raise ValueError(_about_acl(path, "one entry at least", acl))
+    for entry in entries:
+        if not isinstance(entry, ACL):
+            raise TypeError(_about_acl(path, "ACL(perms, scheme, id) in a list", entry))
     return entries
+
+
+def _about_acl(path: str, wanted: str, given: object) -> str:
+    return f"{path}: acl must be {wanted}, not {given!r}".removeprefix(": ")

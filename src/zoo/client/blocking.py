@@ -7,19 +7,24 @@ are allowed.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine, Iterable
+from math import inf
+from time import monotonic, sleep
 from typing import Any, Generic, TypeVar, overload
 
 from zoo.client.async_client import AsyncClient, connect
+from zoo.client.base import check_watch
 from zoo.client.blocking_parts import BlockingTransaction, BlockingWatchStream
 from zoo.client.converters import BYTES, Converter
 from zoo.client.direct import direct, finish
 from zoo.client.errors import ClientError
-from zoo.client.portal import Dispatcher, portal
+from zoo.client.following import CONFIG_PATH
+from zoo.client.portal import Dispatcher, Forward, portal
 from zoo.client.results import Children, Node, Transferred
-from zoo.client.retry import RetryPolicy
+from zoo.client.retry import RetryPolicy, is_transient
 from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
 from zoo.client.transaction import Get, ListChildren
@@ -91,7 +96,6 @@ class Client(Generic[T]):
         self._client._session.lends_wires = True
         self._direct = direct(self._client)
         self._dispatcher = Dispatcher(_report)
-        self._listeners: dict[Callable[[State], object], Callable[[State], None]] = {}
 
     def __repr__(self) -> str:
         return repr(self._client).replace("AsyncClient", type(self).__name__, 1)
@@ -101,16 +105,16 @@ class Client(Generic[T]):
         view._client = client
         view._direct = direct(client)
         view._dispatcher = self._dispatcher
-        view._listeners = self._listeners
         return view
 
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
         return portal().run(work)
 
-    def _callback(self, callback: Callback | None) -> Callable[[Event], None] | None:
+    def _callback(self, callback: Callback | None, path: str) -> Callable[[Event], None] | None:
         if callback is None:
             return None
-        return lambda event: self._dispatcher.call(lambda: callback(event))
+        check_watch(callback, path)
+        return Forward(self._dispatcher, callback)
 
     # --- the session
 
@@ -118,8 +122,19 @@ class Client(Generic[T]):
         self._run(self._client.start(timeout=timeout))
 
     def close(self, *, timeout: float = 5.0) -> None:
-        self._run(self._client.close(timeout=timeout))
-        self._dispatcher.stop()
+        self._end(timeout)
+
+    def _end(self, timeout: float, last: Callable[[], object] | None = None) -> None:
+        """Close; `last` is called after all callbacks."""
+
+        async def close() -> None:
+            await self._client.close(timeout=timeout)
+            await asyncio.sleep(0)  # in this turn the last callbacks are handed to the dispatcher
+
+        try:
+            self._run(close())
+        finally:
+            self._dispatcher.stop(last)
 
     def __enter__(self) -> Client[T]:
         self.start()
@@ -153,16 +168,10 @@ class Client(Generic[T]):
         return self._client.chroot
 
     def add_listener(self, listener: Callable[[State], object]) -> None:
-        def forward(state: State) -> None:
-            self._dispatcher.call(lambda: listener(state))
-
-        self._listeners[listener] = forward
-        self._client.add_listener(forward)
+        self._client.add_listener(Forward(self._dispatcher, listener))
 
     def remove_listener(self, listener: Callable[[State], object]) -> None:
-        forward = self._listeners.pop(listener, None)
-        if forward is not None:
-            self._client.remove_listener(forward)
+        self._client.remove_listener(Forward(self._dispatcher, listener))
 
     def wait_until_connected(self, timeout: float = 15.0) -> None:
         self._run(self._client.wait_until_connected(timeout))
@@ -180,10 +189,19 @@ class Client(Generic[T]):
         return self._view(self._client.below(path))
 
     def retrying(self, operation: Callable[[], R], policy: RetryPolicy | None = None) -> R:
-        async def attempt() -> R:
-            return await self._client._session.run_in_thread(operation)
-
-        return self._run(self._client.retrying(attempt, policy))
+        # In the caller's thread: the loop's executor has to stay free for names to be resolved.
+        policy = policy or RetryPolicy()
+        end = inf if policy.deadline is None else monotonic() + policy.deadline
+        pauses = policy.pauses(self._client._session.rng)
+        while True:
+            try:
+                return operation()
+            except Exception as error:
+                pause = next(pauses, None)
+                is_over = pause is None or monotonic() + pause > end
+                if is_over or not is_transient(error) or self.state.is_final:
+                    raise
+            sleep(pause or 0)
 
     # --- znodes
 
@@ -192,14 +210,16 @@ class Client(Generic[T]):
     ) -> Node[T]:
         if watch is None:
             return finish(self._direct.get(path, timeout=timeout))
-        return self._run(self._client.get(path, watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, path)
+        return self._run(self._client.get(path, watch=callback, timeout=timeout))
 
     def exists(
         self, path: str, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Stat | None:
         if watch is None:
             return finish(self._direct.exists(path, timeout=timeout))
-        return self._run(self._client.exists(path, watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, path)
+        return self._run(self._client.exists(path, watch=callback, timeout=timeout))
 
     def children(
         self, path: str = "/", *, watch: Callback | None = None, timeout: float | None = None
@@ -211,9 +231,8 @@ class Client(Generic[T]):
     ) -> Children:
         if watch is None:
             return finish(self._direct.children_stat(path, timeout=timeout))
-        return self._run(
-            self._client.children_stat(path, watch=self._callback(watch), timeout=timeout)
-        )
+        callback = self._callback(watch, path)
+        return self._run(self._client.children_stat(path, watch=callback, timeout=timeout))
 
     def create(
         self,
@@ -312,7 +331,8 @@ class Client(Generic[T]):
     def get_config(
         self, *, watch: Callback | None = None, timeout: float | None = None
     ) -> Node[str]:
-        return self._run(self._client.get_config(watch=self._callback(watch), timeout=timeout))
+        callback = self._callback(watch, CONFIG_PATH)
+        return self._run(self._client.get_config(watch=callback, timeout=timeout))
 
     def transfer_leader(
         self, server: int, *, within: float = 5.0, timeout: float | None = None

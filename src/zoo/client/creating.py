@@ -101,6 +101,8 @@ class CreateOperations(NodeOperations[T]):
         so that a lost connection does not leave the outcome unknown. Raises NodeExistsError,
         NoNodeError (the parent, unless `make_parents`), NoChildrenForEphemeralsError.
         """
+        if acl is not OPEN_ACL_UNSAFE:
+            acl = acl_list(acl, path)
         spec = CreateSpec(ephemeral, sequence, container, ttl, acl)
         self._wire(path, "create", sequence)
         stored = self._bytes(data, path)

@@ -76,7 +76,8 @@ def ask(session: Session, op: Op, record: Any, path: str | None, timeout: float 
     try:
         if not _ask_alone(there, session, call, seconds):
             there.post(session.submit, call)
-        is_late = not (outcome or answered.acquire(timeout=max(0.0, end - monotonic())))
+        left = min(max(0.0, end - monotonic()), threading.TIMEOUT_MAX)  # `seconds` may be inf
+        is_late = not (outcome or answered.acquire(timeout=left))
     except BaseException:  # interrupted: nobody waits for it any more
         there.post(session.forget, call)
         raise

@@ -30,10 +30,12 @@ class ConnectString(NamedTuple):
 
 
 def parse(text: str) -> ConnectString:
-    """Raises ValueError that names the part at fault."""
+    """Raises ValueError that names the part at fault, TypeError for what is no str."""
+    if not isinstance(text, str):
+        raise TypeError(f"a connect string is a str such as 'host:2181,host/app', not {text!r}")
     names, slash, rest = text.partition("/")
     chroot = (slash + rest).rstrip("/")
-    if chroot and (reason := paths.invalid_reason(chroot.encode())):
+    if chroot and (reason := paths.invalid_reason(chroot.encode("utf-8", "surrogatepass"))):
         raise ValueError(f"connect string {text!r}: chroot {chroot!r}: {reason}")
     servers = tuple(_server(name.strip(), text) for name in names.split(",") if name.strip())
     if not servers:

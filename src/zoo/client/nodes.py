@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from zoo import paths
-from zoo.client.base import ClientBase, acl_list
+from zoo.client.base import ClientBase, acl_list, check_version
 from zoo.client.errors import NoNodeError, NotEmptyError
 from zoo.client.results import Children, Node
 from zoo.client.streams import WatchCallback
@@ -76,16 +76,16 @@ class NodeOperations(ClientBase[T]):
     ) -> Stat:
         """Replace the data; with a version only if it is the current one (BadVersionError)."""
         wire = self._wire(path, "set")
-        request = c.SetDataRequest(wire, self._bytes(data, path), version)
+        data_bytes, version = self._bytes(data, path), check_version(version, path)
+        request = c.SetDataRequest(wire, data_bytes, version)
         reply = await self._ask(Op.setData, request, path, timeout)
         stat: Stat = reply.stat
         return stat
 
     async def delete(self, path: str, *, version: int = -1, timeout: float | None = None) -> None:
         """Raises NoNodeError, BadVersionError, NotEmptyError."""
-        await self._ask(
-            Op.delete, c.DeleteRequest(self._wire(path, "delete"), version), path, timeout
-        )
+        request = c.DeleteRequest(self._wire(path, "delete"), check_version(version, path))
+        await self._ask(Op.delete, request, path, timeout)
 
     async def delete_all(self, path: str, *, timeout: float | None = None) -> int:
         """A znode with all that is below it, leaves first; how many were deleted (0: not there).
@@ -122,7 +122,8 @@ class NodeOperations(ClientBase[T]):
         self, path: str, acl: Iterable[ACL], *, version: int = -1, timeout: float | None = None
     ) -> Stat:
         """`version` is compared with the znode's aversion."""
-        request = c.SetACLRequest(self._wire(path, "set_acl"), acl_list(acl), version)
+        wire, version = self._wire(path, "set_acl"), check_version(version, path)
+        request = c.SetACLRequest(wire, acl_list(acl, path), version)
         stat: Stat = (await self._ask(Op.setACL, request, path, timeout)).stat
         return stat
 

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -99,23 +100,26 @@ class Portal:
         self.loop.call_soon_threadsafe(function, *arguments)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may come back to it while its thread holds it
 _portal: Portal | None = None
 
 
 def portal() -> Portal:
     """The process's portal."""
     global _portal
+    if _portal is not None:
+        return _portal
     with _lock:
         if _portal is None:
-            _portal = Portal()
+            made = Portal()
+            _portal = _portal or made  # a handler was here meanwhile, and uses its own
         return _portal
 
 
 def _forget() -> None:
     """In a forked child: the parent's thread is not here."""
     global _portal, _lock
-    _portal, _lock = None, threading.Lock()
+    _portal, _lock = None, threading.RLock()
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -135,8 +139,14 @@ class Dispatcher:
             self._thread.start()
         self._queue.put(callback)
 
-    def stop(self) -> None:
-        """After what is queued."""
+    def stop(self, last: Callable[[], object] | None = None) -> None:
+        """After what is queued, and then `last`."""
+        if self._thread is None:  # a thread that is born later must not find that it is over
+            if last is not None:
+                last()
+            return
+        if last is not None:
+            self._queue.put(last)
         self._queue.put(None)
         self._thread = None
 
@@ -146,3 +156,34 @@ class Dispatcher:
                 callback()
             except Exception as error:
                 self._report(error)
+
+
+class Forward:
+    """A callback on the loop that has the application's called by the dispatcher.
+
+    Two of one callback are equal: a watch that is asked for again has one watcher still.
+    """
+
+    __slots__ = ("_callback", "_dispatcher", "_hash")
+
+    def __init__(self, dispatcher: Dispatcher, callback: Callable[[Any], object]) -> None:
+        self._dispatcher = dispatcher
+        self._callback = callback
+        try:
+            self._hash = hash(callback)
+        except TypeError:  # such an object is equal to itself alone
+            self._hash = id(callback)
+
+    def __call__(self, told: Any) -> None:
+        self._dispatcher.call(partial(self._callback, told))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Forward)
+            and self._dispatcher is other._dispatcher
+            and self._hash == other._hash
+            and self._callback == other._callback
+        )
+
+    def __hash__(self) -> int:
+        return self._hash

@@ -17,7 +17,7 @@ import ssl as ssl_module
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 from zoo.client.calls import Call, encode_body
 from zoo.client.core import ClientCore, CoreOptions
@@ -41,7 +41,6 @@ from zoo.jute.codec import Reader
 from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.jute.operations import Op
 
-R = TypeVar("R")
 log = logging.getLogger(__name__)
 _LEAST_PATIENCE, _MOST_PATIENCE = 0.2, 10.0
 _PROVED = 1.0  # seconds that a connection lives which says that all is well
@@ -417,10 +416,6 @@ class Session:
             path=call.path,
             outcome=call.outcome,
         )
-
-    async def run_in_thread(self, work: Callable[[], R]) -> R:
-        """For the blocking client: its retried operations themselves wait for this loop."""
-        return await self._loop.run_in_executor(None, work)
 
     async def add_auth(self, scheme: str, auth: bytes, timeout: float | None) -> None:
         """Credentials, now and on every later connection.

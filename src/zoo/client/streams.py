@@ -35,16 +35,21 @@ class OneShot:
         self._prefix = prefix
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
+        try:
+            self._hash = hash(callback)
+        except TypeError:  # such an object is equal to itself alone
+            self._hash = id(callback)
 
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, OneShot)
+            and self._hash == other._hash
             and self._callback == other._callback
             and self._prefix == other._prefix
         )
 
     def __hash__(self) -> int:
-        return hash(self._callback)
+        return self._hash
 
     def notify(self, kind: EventType, path: bytes, zxid: int) -> None:
         self._call(Event(kind, strip_prefix(path, self._prefix), zxid))

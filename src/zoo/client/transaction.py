@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from zoo.client.base import ClientBase
+from zoo.client.base import ClientBase, acl_list, check_version
 from zoo.client.creating import CreateSpec
 from zoo.client.errors import ClientError, TransactionFailedError, error_for
 from zoo.client.results import Node
@@ -51,23 +51,26 @@ class TransactionParts(Generic[T]):
         ttl: float | None = None,
         acl: Iterable[ACL] = OPEN_ACL_UNSAFE,
     ) -> int:
-        client, spec = self._client, CreateSpec(ephemeral, sequence, container, ttl, acl)
+        client = self._client
+        spec = CreateSpec(ephemeral, sequence, container, ttl, acl_list(acl, path))
         stored = client._bytes(data, path)
         op, request = spec.request(client._wire(path, "create", sequence), stored)
         return self._add(op, request, path, stored)
 
     def set(self, path: str, data: T | None, *, version: int = -1) -> int:
-        client = self._client
-        request = c.SetDataRequest(client._wire(path, "set"), client._bytes(data, path), version)
+        wire, stored = self._client._wire(path, "set"), self._client._bytes(data, path)
+        request = c.SetDataRequest(wire, stored, check_version(version, path))
         return self._add(Op.setData, request, path)
 
     def delete(self, path: str, *, version: int = -1) -> int:
-        request = c.DeleteRequest(self._client._wire(path, "delete"), version)
+        wire = self._client._wire(path, "delete")
+        request = c.DeleteRequest(wire, check_version(version, path))
         return self._add(Op.delete, request, path)
 
     def check(self, path: str, *, version: int = -1) -> int:
         """Fail the transaction unless the znode exists and has this version (-1: any)."""
-        request = c.CheckVersionRequest(self._client._wire(path, "check"), version)
+        wire = self._client._wire(path, "check")
+        request = c.CheckVersionRequest(wire, check_version(version, path))
         return self._add(Op.check, request, path)
 
     def _add(self, op: Op, request: Any, path: str, stored: bytes | None = None) -> int:
@@ -159,7 +162,12 @@ class TransactionOperations(ClientBase[T]):
         """Several reads in one request, each with its result or its error in its place."""
         wanted = list(reads)
         items: list[tuple[Op, Any]] = []
-        for read in wanted:
+        for number, read in enumerate(wanted):
+            if not isinstance(read, Get | ListChildren):
+                raise TypeError(
+                    f"multi_read: reads[{number}] must be Get(path) or ListChildren(path), "
+                    f"not {read!r}"
+                )
             wire = self._wire(read.path, "multi_read")
             if isinstance(read, Get):
                 items.append((Op.getData, c.GetDataRequest(wire, False)))

@@ -88,5 +88,6 @@ class WatchOperations(ClientBase[T]):
         Their owners are told that they have ended. Raises NoWatcherError.
         """
         wire = self._wire(path, "remove_watches")
-        request = RemoveWatchesRequest(wire, kind)
-        await self._ask(Op.removeWatches, request, path, timeout, Removal(_KINDS[kind], wire))
+        request = RemoveWatchesRequest(wire, WatcherType(kind))
+        removal = Removal(_KINDS[WatcherType(kind)], wire)
+        await self._ask(Op.removeWatches, request, path, timeout, removal)
