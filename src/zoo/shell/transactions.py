@@ -32,33 +32,48 @@ _CHECK = ShellCommand(
 
 
 async def multi(shell: Shell, *, file: str | None) -> None:
-    """From the terminal until `commit` or `abort`; from a file or a pipe until its end."""
+    """From the terminal until `commit` or `abort`; from a file or a pipe until its end.
+
+    A wrong line of a script spoils the transaction and does not end it: the lines after it would
+    be run one by one.
+    """
     transaction = shell.zk.transaction()
     typed = shell.is_interactive and file is None
     read = _reader(shell, file)
+    wrong: Exception | None = None
     if typed:
         shell.out.note(f"{', '.join(OPERATIONS)}; commit or abort ends")
-    while (line := await read(PROMPT)) is not None:
-        text = line.strip()
-        if text == "abort":
-            shell.out.note("nothing was done")
-            return
-        if text == "commit":
-            break
-        if not text or text.startswith("#"):
-            continue
-        try:
-            collect(transaction, text)
-        except EXPECTED as error:
-            if not typed:
-                raise
+    while (text := await _next(read)) not in (None, *ENDS):
+        error = _collected(transaction, str(text))
+        if typed and error is not None:
             shell.out.error(explain(error)[0])
-    else:
-        if typed:
-            shell.out.note("nothing was done")  # the end of input is no commit
-            return
+        else:
+            wrong = wrong or error
+    if wrong is not None:
+        shell.out.note("nothing was done")
+        raise wrong
+    if text == "abort" or (typed and text is None):  # the end of what is typed is no commit
+        shell.out.note("nothing was done")
+        return
     results = await transaction.commit()
     shell.out.show([_json(result) for result in results], *map(_line, results))
+
+
+async def _next(read: Reader) -> str | None:
+    line = await read(PROMPT)
+    return None if line is None else line.strip()
+
+
+def _collected(transaction: Transaction[bytes], text: str) -> Exception | None:
+    """What is wrong with the line, if it is neither an operation nor a comment."""
+    try:
+        if text and not text.startswith("#"):
+            collect(transaction, text)
+    except click.exceptions.Exit:  # it has printed its help
+        return click.UsageError(f"{text!r} is no operation")
+    except EXPECTED as error:
+        return error
+    return None
 
 
 def _reader(shell: Shell, file: str | None) -> Reader:
