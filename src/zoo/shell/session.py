@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from zoo.client.async_client import AsyncClient, connect
+from zoo.client.async_client import AsyncClient
+from zoo.client.session import Options
 from zoo.client.streams import WatchStream
 from zoo.client.watches import Event
+from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.shell.access import Access
 from zoo.shell.output import Output
 from zoo.shell.problems import Problem
@@ -23,6 +25,7 @@ class Link(Access):
     """Of connecting and of each operation."""
     session_timeout: float = 30.0
     read_only: bool = False
+    max_request_bytes: int = DEFAULT_MAX_BUFFER
 
 
 class GivenUp(Exception):
@@ -74,14 +77,14 @@ class Shell:
         """To these servers, or to those before, in place of the connection there is."""
         await self.close()
         link = self.link
-        client = connect(
-            hosts or link.hosts,
-            data=RAW,
+        options = Options(
             session_timeout=link.session_timeout,
             operation_timeout=link.timeout,
             read_only=link.read_only,
             ssl=link.ssl(),
+            max_request_bytes=link.max_request_bytes,
         )
+        client = AsyncClient.at(hosts or link.hosts, RAW, options)
         await client.start(timeout=link.timeout)
         try:
             for scheme, credentials in self._auths:
