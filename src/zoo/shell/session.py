@@ -106,6 +106,11 @@ class Shell:
         if client is not None:
             await client.close(timeout=min(5.0, self.link.timeout))
 
+    @property
+    def has_identity(self) -> bool:
+        """Does the session prove one?"""
+        return bool(self._auths)
+
     async def add_auth(self, scheme: str, credentials: bytes) -> None:
         """Now, and with every later connection."""
         await self.zk.add_auth(scheme, credentials)

@@ -98,6 +98,8 @@ class SubtreeFile:
         """Path -> number and offset of the line that counts, where a path has several."""
         self._gone: dict[str, int] = {}
         self.count = 0
+        self.parents: set[str] = set()
+        """Paths of all that have children, or had."""
         try:
             self._file = _opened(source)
             self._check()
@@ -141,6 +143,7 @@ class SubtreeFile:
             offset += len(line)
         if not self.last:
             raise ValueError("it has no end; was it cut off?")
+        self.parents = {path.rpartition("/")[0] or "/" for path in seen if path != "/"}
         self.count = sum(self._stays(path, number) for path, number in seen.items())
 
     def _check_head(self, record: dict[str, Any]) -> None:
