@@ -20,6 +20,7 @@ from zoo.client.results import Node
 from zoo.errors import Code
 from zoo.jute.constants import CREATOR_ALL_ACL, OPEN_ACL_UNSAFE, Perms
 from zoo.jute.records import ACL
+from zoo.shell.blocking import aside
 from zoo.shell.problems import Problem
 from zoo.shell.progress import bar
 from zoo.shell.session import Shell
@@ -52,7 +53,7 @@ async def import_(
     ephemerals: bool,
 ) -> None:
     """The file is checked from end to end before anything is written."""
-    with await asyncio.to_thread(SubtreeFile, source) as file:
+    with await aside(lambda: SubtreeFile(source)) as file:
         work = _Import(shell, path or file.root, not no_acl, ephemerals, file.parents)
         try:
             if dry_run or conflict == "fail":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Iterator
 
 import click
@@ -99,9 +98,3 @@ async def _redo(shell: Shell, number: int) -> None:
     shell.lines[-1] = line
     shell.out.note(masked(line))
     await _command(shell, line)
-
-
-async def read_stdin(_prompt: str) -> str | None:
-    """A line of a script. In a thread: the session must be kept alive meanwhile."""
-    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    return line.rstrip("\n") if line else None

@@ -13,8 +13,9 @@ from zoo.shell.table import HELP, as_json
 
 async def _shell(given: dict[str, Any]) -> int:
     from zoo.client.errors import ClientError
+    from zoo.shell.blocking import read_stdin
     from zoo.shell.extras import extra
-    from zoo.shell.lines import read_stdin, run_line, run_lines
+    from zoo.shell.lines import run_line, run_lines
     from zoo.shell.problems import explain
     from zoo.shell.words import quoted
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +10,7 @@ from zoo.client.results import Node
 from zoo.client.transaction import Transaction
 from zoo.jute.records import Stat
 from zoo.shell import values
+from zoo.shell.blocking import content, read_stdin
 from zoo.shell.commands import COMMANDS
 from zoo.shell.problems import EXPECTED, Problem, explain
 from zoo.shell.session import Reader, Shell
@@ -39,12 +37,12 @@ async def multi(shell: Shell, *, file: str | None) -> None:
     """
     transaction = shell.zk.transaction()
     typed = shell.is_interactive and file is None
-    read = _reader(shell, file)
+    read = await _reader(shell, file)
     wrong: Exception | None = None
     if typed:
         shell.out.note(f"{', '.join(OPERATIONS)}; commit or abort ends")
     while (text := await _next(read)) not in (None, *ENDS):
-        error = _collected(transaction, str(text))
+        error = await _collected(transaction, str(text))
         if typed and error is not None:
             shell.out.error(explain(error)[0])
         else:
@@ -64,11 +62,11 @@ async def _next(read: Reader) -> str | None:
     return None if line is None else line.strip()
 
 
-def _collected(transaction: Transaction[bytes], text: str) -> Exception | None:
+async def _collected(transaction: Transaction[bytes], text: str) -> Exception | None:
     """What is wrong with the line, if it is neither an operation nor a comment."""
     try:
         if text and not text.startswith("#"):
-            collect(transaction, text)
+            await collect(transaction, text)
     except click.exceptions.Exit:  # it has printed its help
         return click.UsageError(f"{text!r} is no operation")
     except EXPECTED as error:
@@ -76,19 +74,20 @@ def _collected(transaction: Transaction[bytes], text: str) -> Exception | None:
     return None
 
 
-def _reader(shell: Shell, file: str | None) -> Reader:
+async def _reader(shell: Shell, file: str | None) -> Reader:
     if file is None and shell.read_line is not None:
         return shell.read_line
-    from_pipe = file is None or file == "-"
-    lines = iter(sys.stdin if from_pipe else Path(str(file)).read_text().splitlines())
+    if file is None or file == "-":
+        return read_stdin
+    lines = iter((await content(file)).decode().splitlines())
 
     async def read(_prompt: str) -> str | None:
-        return await asyncio.get_running_loop().run_in_executor(None, next, lines, None)
+        return next(lines, None)
 
     return read
 
 
-def collect(transaction: Transaction[bytes], line: str) -> None:
+async def collect(transaction: Transaction[bytes], line: str) -> None:
     """Add the operation in the line. Raises click.UsageError, ValueError."""
     name, *words = split(line)
     if name not in OPERATIONS:
@@ -102,9 +101,9 @@ def collect(transaction: Transaction[bytes], line: str) -> None:
     where = given.pop("path")
     if name == "create":
         given.pop("parents")
-        transaction.create(where, **create_options(**given))
+        transaction.create(where, **await create_options(**given))
     elif name == "set":
-        data = given_data(given["data"], given["file"], given["as_base64"])
+        data = await given_data(given["data"], given["file"], given["as_base64"])
         if data is None:
             raise click.UsageError("set: no data")
         transaction.set(where, data, version=given["version"])
