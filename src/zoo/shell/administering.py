@@ -93,7 +93,8 @@ async def help(shell: Shell, *, command: str | None) -> None:
 
 
 async def config(shell: Shell, *, stat: bool, watch: bool, clients: bool) -> None:
-    node = await shell.zk.get_config(watch=shell.watcher(watch))
+    with shell.watcher(watch) as watcher:
+        node = await shell.zk.get_config(watch=watcher)
     text = client_addresses(node.data) if clients else node.data
     told: dict[str, Any] = {"config": text}
     lines = [text]
