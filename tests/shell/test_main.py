@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.shell.test_oneshot import zoo
 
 SCRIPT = b"create /a x\nget /none\nls /\n"
@@ -46,3 +48,18 @@ def test_a_script_needs_no_extra(hosts: str) -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, input=b"ls /\n", capture_output=True, env=env, timeout=60)
     assert done.stdout == b"[]\n"
+
+
+def test_one_command_gets_the_words_as_they_are(hosts: str) -> None:
+    both = """{"msg": "it's"}"""
+    assert zoo(hosts, "shell", "create", "/a", both).returncode == 0
+    assert zoo(hosts, "get", "/a").stdout.decode() == f"{both}\n"
+
+
+@pytest.mark.parametrize("words", [["get", "-w"], ["ls", "-w"], ["ls", "-R", "-w"], ["stat", "-w"]])
+def test_what_is_not_there_is_not_waited_for(hosts: str, words: list[str]) -> None:
+    env = {**os.environ, "ZOO_SERVER": hosts}
+    command = [sys.executable, "-m", "zoo", "shell", *words, "/none"]
+    done = subprocess.run(command, capture_output=True, env=env, timeout=60)
+    assert done.returncode == 1
+    assert b"/none: The znode does not exist." in done.stderr

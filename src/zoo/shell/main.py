@@ -17,7 +17,6 @@ async def _shell(given: dict[str, Any]) -> int:
     from zoo.shell.extras import extra
     from zoo.shell.lines import run_line, run_lines
     from zoo.shell.problems import explain
-    from zoo.shell.words import quoted
 
     words = given.pop("words")
     shell = make_shell(given)
@@ -36,8 +35,9 @@ async def _shell(given: dict[str, Any]) -> int:
                 raise
             shell.out.error(explain(error)[0])  # `connect` may be typed
         if words:
-            code: int = await run_line(shell, " ".join(map(quoted, words)))
-            await shell.wait_for_watches()
+            code: int = await run_line(shell, words)
+            if code == 0:
+                await shell.wait_for_watches()
             return code
         if shell.is_interactive:
             shell.out.note("help lists the commands, Tab completes, Ctrl-D ends")
