@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.shell.test_oneshot import zoo
+from zoo.shell.session import Link, Shell
 
 SCRIPT = b"create /a x\nget /none\nls /\n"
 
@@ -23,6 +24,27 @@ def test_one_command_as_zkcli_takes_it(hosts: str) -> None:
     done = zoo(hosts, "shell", "-server", hosts, "create", "-s", "/a-", "two words")
     assert done.stdout == b"Created /a-0000000000\n"
     assert zoo(hosts, "shell", "get", "/a-0000000000").stdout == b"two words\n"
+
+
+def test_options_as_zkcli_spells_them(hosts: str) -> None:
+    options = ("-timeout", "5000", "-r", "-waitforconnection", "-server", hosts)
+    assert zoo("127.0.0.1:1", "shell", *options, "ls", "/").stdout == b"[]\n"
+    done = zoo(hosts, "shell", "-client-configuration", "file", "ls", "/")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"-client-configuration: Java's properties are options here: --tls-ca" in done.stderr
+
+
+def test_the_sessions_timeout_is_zkclis(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    links: list[Link] = []
+
+    async def close(shell: Shell) -> None:
+        links.append(shell.link)
+
+    monkeypatch.setattr(Shell, "close", close)
+    zoo("127.0.0.1:1", "shell", "-timeout", "5000", "-r", "--timeout", "0.1", "ls", "/")
+    assert {(link.session_timeout, link.timeout, link.read_only) for link in links} == {
+        (5.0, 0.1, True)
+    }
 
 
 def test_json_lines(hosts: str) -> None:

@@ -6,7 +6,12 @@ from typing import Any
 
 import click
 
-from zoo.client.errors import NoNodeError, NotEmptyError, TransactionFailedError
+from zoo.client.errors import (
+    NoNodeError,
+    NotEmptyError,
+    TransactionFailedError,
+    UnimplementedError,
+)
 from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.shell import values
 from zoo.shell.blocking import content
@@ -52,7 +57,13 @@ async def create_options(
 
 async def create(shell: Shell, *, path: str, parents: bool, **options: Any) -> None:
     given = await create_options(**options)
-    node = await shell.zk.create(path, **given, make_parents=parents)
+    try:
+        node = await shell.zk.create(path, **given, make_parents=parents)
+    except UnimplementedError as error:
+        if given["ttl"] is None:
+            raise
+        way = "a TTL needs extendedTypesEnabled=true in every server's zoo.cfg"
+        raise Problem(f"{error} {way}") from None
     shell.out.show({"path": node.path}, f"Created {node.path}")
     if options["ephemeral"] and not shell.is_interactive:
         shell.out.note(f"{node.path} is ephemeral and goes now, with this command's session")
