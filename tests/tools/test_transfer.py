@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from zoo.shell.access import Access
-from zoo.testing.servers import EmbeddedServer, free_ports
+from zoo.testing.ports import free_ports
+from zoo.testing.servers import EmbeddedServer
 from zoo.tools import transfer as transfer_module
 from zoo.tools.transfer import Refused, transfer
 
