@@ -13,7 +13,8 @@ import zoo
 from zoo.client.errors import ClientError
 from zoo.client.states import State
 from zoo.config_ensemble import QuorumServer, parse_ensemble_text
-from zoo.testing.servers import ADDRESS, EmbeddedEnsemble, free_ports
+from zoo.testing.ports import free_ports
+from zoo.testing.servers import ADDRESS, EmbeddedEnsemble
 
 SETTINGS = {"reconfigEnabled": "true", "skipACL": "yes", "4lw.commands.whitelist": "conf"}
 DEADLINE = 30.0

@@ -34,6 +34,23 @@ def test_history_hides_credentials(hosts: str) -> None:
     assert masked("set /a addauth") == "set /a addauth"
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("addAuth digest joe:secret", "addAuth digest ****"),
+        ("add-auth digest joe:secret", "add-auth digest ****"),
+        (" ADDAUTH  digest joe:secret", "ADDAUTH digest ****"),
+        ('"addauth" digest joe:secret', "addauth ****"),
+        ("addauth 'digest joe:secret", "addauth ****"),
+        ("'addauth digest joe:secret", "addauth ****"),
+        ("addauth digest:joe:secret", "addauth ****"),
+        ("get '/a", "get '/a"),
+    ],
+)
+def test_credentials_are_hidden_however_they_are_typed(line: str, shown: str) -> None:
+    assert masked(line) == shown
+
+
 def test_help(hosts: str) -> None:
     rig = typed(hosts, "help", "help getacl", "get --help")
     assert "  get [-s] [-w] [-b] [-x] [-o OUTPUT] PATH" in rig.out.lines

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import io
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.shell.rig import refused, typed
-from zoo.shell import importing
+from tests.shell.rig import Rig, at, refused, typed
+from zoo.client.errors import ConnectionLossError
+from zoo.client.results import Node
+from zoo.jute.records import Stat
+from zoo.shell import importing, values, walking
 from zoo.shell.importing import batches
-from zoo.shell.subtree_file import Record
+from zoo.shell.subtree_file import Record, Writer
 
 
 @pytest.fixture
@@ -125,6 +131,103 @@ def test_a_refused_znode_is_named(hosts: str, tmp_path: Path) -> None:
     )
     assert (code, "/locked/m" in text) == (1, True)
     assert "does not permit" in text
+
+
+LOCKED = "world:anyone:r"
+MINE = "digest:joe:eOMDf9PzNkPJ3qQlrULMG1S+JBM=:cdrwa"
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> str:
+    """A file of /l, which lets nobody create below it, and of what is below it."""
+    stream = io.BytesIO()
+    writer = Writer(stream)
+    writer.begin("/l", 1, 0)
+    acls = {"/": LOCKED, "/a": f"{LOCKED},{MINE}", "/a/b": LOCKED, "/a/b/c": LOCKED}
+    for path, acl in acls.items():
+        stat = Stat(1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 1)
+        writer.node(path, Node(path, b"x", stat), values.parse_acl(acl))
+    writer.end(1, exact=True)
+    (tmp_path / "locked").write_bytes(stream.getvalue())
+    return f"{tmp_path}/locked"
+
+
+SHOWN = [LOCKED, LOCKED, "digest:joe:x:cdrwa", LOCKED]
+
+
+@pytest.mark.parametrize("auth", ["", "addauth digest ann:pw"])
+def test_below_an_acl_that_lets_nobody_create(hosts: str, locked: str, auth: str) -> None:
+    lines = [auth] if auth else []
+    rig = typed(hosts, *lines, f"import {locked}", f"import {locked}")
+    assert rig.out.lines == ["/l: 4 created", "/l: 4 same"]
+    rig = typed(hosts, "getAcl /l", "getAcl /l/a", "getAcl /l/a/b")
+    assert rig.out.lines == SHOWN
+
+
+def _interrupted_after(calls: int) -> Callable[..., Awaitable[list[Any]]]:
+    left = iter(range(calls))
+
+    async def together(work: Any) -> list[Any]:
+        if next(left, None) is None:
+            raise ConnectionLossError
+        return await walking.together(work)
+
+    return together
+
+
+@pytest.mark.parametrize("auth", ["", "addauth digest ann:pw"])
+@pytest.mark.parametrize(
+    ("calls", "completed"), [(5, 1), (6, 2), (7, 3), (8, 3), (9, 2), (10, 1), (11, 0)]
+)
+def test_an_interrupted_import_goes_on(
+    hosts: str, locked: str, monkeypatch: pytest.MonkeyPatch, calls: int, completed: int, auth: str
+) -> None:
+    """After 4 looks to plan it, so many of 4 znodes, or so many of 3 ACLs when all are there."""
+    first = [auth] if auth else []
+
+    async def story(rig: Rig) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(importing, "_BATCH_BYTES", 1)
+            patched.setattr(importing, "AT_ONCE", 1)
+            patched.setattr(importing, "together", _interrupted_after(calls))
+            assert await rig.type(*first, f"import {locked}") == (3 if calls < 11 else 0)
+        rig.out.lines.clear()
+        rig.out.values.clear()
+        assert await rig.type(f"import {locked}") == 0
+
+    rig = at(hosts, story)
+    assert rig.out.values[0].get("completed", 0) == completed
+    assert typed(hosts, "getAcl /l", "getAcl /l/a", "getAcl /l/a/b").out.lines == SHOWN
+
+
+def test_what_is_overwritten_is_opened_first_too(hosts: str, locked: str) -> None:
+    rig = typed(hosts, "create -p /l/a y", f"import --on-conflict overwrite {locked}")
+    assert rig.out.lines[1:] == ["/l: 2 created, 2 overwritten"]
+    assert typed(hosts, "getAcl /l", "getAcl /l/a", "getAcl /l/a/b").out.lines == SHOWN
+
+
+def test_an_acl_that_somebody_has_opened_is_a_conflict(hosts: str, locked: str) -> None:
+    copy = "create -p /m/a x"
+    opened = f"setAcl /m {LOCKED},world:anyone:cdrwa"
+    assert refused(hosts, copy, "set /m x", opened, f"import {locked} /m")[0] == 1
+
+
+def test_what_may_not_be_read_stays_and_is_named(hosts: str, locked: str) -> None:
+    async def story(rig: Rig) -> None:
+        assert await rig.type("create /l x world:anyone:ca", f"import {locked}") == 1
+        assert rig.out.errors == ["/l: 1 znodes exist and may not be read, see --auth"]
+        assert rig.out.notes[-1] == "unreadable znode: /l exists and is left as it is"
+        assert rig.out.lines[-1] == "/l: 3 created, 1 unreadable"
+        assert await rig.type("setAcl /l world:anyone:cdrwa", "getAcl /l/a/b") == 0
+
+    assert at(hosts, story).out.lines[-1] == LOCKED
+
+
+def test_what_may_not_be_done_comes_with_the_ways_out(hosts: str, locked: str) -> None:
+    code, text = refused(hosts, f"create /locked x {LOCKED}", f"import {locked} /locked/m")
+    assert code == 1
+    ways = "; give --auth of an identity that may or of the superuser, or --no-acl"
+    assert text.endswith(ways), text
 
 
 def test_no_such_file(hosts: str) -> None:

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from tests.client.live import poll, run
+from tests.client.live import poll
 from tests.shell.rig import Rig, at, refused, typed
-from zoo.shell.lines import interruptible, prompt, read_stdin, run_lines
+from zoo.shell.lines import interruptible, prompt, run_lines
 from zoo.shell.session import GivenUp
 
 
@@ -94,15 +94,3 @@ def test_ctrl_c_ends_the_command_and_not_the_shell(hosts: str) -> None:
             assert await rig.type("ls /") == 0
 
     assert at(hosts, story).out.lines == ["[]"]
-
-
-def test_lines_of_stdin(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    with open(f"{tmp_path}/in", "w+") as stdin:
-        stdin.write("ls /\nget /a")
-        stdin.seek(0)
-        monkeypatch.setattr("sys.stdin", stdin)
-
-        async def read() -> list[str | None]:
-            return [await read_stdin("> ") for _ in range(3)]
-
-        assert run(read()) == ["ls /", "get /a", None]

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from tests.interop.harness import wait_until
 from zoo.shell import oneshot
+from zoo.shell.session import Link
+from zoo.testing.servers import EmbeddedServer
 from zoo.tools.cli import main
 
 ZOO = [sys.executable, "-m", "zoo"]
@@ -62,6 +64,26 @@ def test_errors_are_one_line_and_a_code(
     assert (done.returncode, done.stdout) == (code, b"")
     assert message in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_one_default_for_the_size_of_requests() -> None:
+    (option,) = (o for o in oneshot.connection_options() if o.name == "max_request_bytes")
+    assert option.default == Link().max_request_bytes
+
+
+def test_more_than_a_server_takes_by_default(tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.write_bytes(b"x" * (1 << 20))
+    with EmbeddedServer({"jute.maxbuffer": 4 << 20}) as server:
+        refused = zoo(server.hosts, "create", "/a", "--file", str(big))
+        assert (refused.returncode, refused.stdout) == (2, b"")
+        assert b"the option --max-request-bytes says what yours take" in refused.stderr
+        enough = ("--max-request-bytes", "4000000")
+        assert zoo(server.hosts, "create", "/a", "--file", str(big), *enough).returncode == 0
+        zoo(server.hosts, "export", "/a", "-o", f"{tmp_path}/x")
+        env = {"ZOO_SERVER": server.hosts, "ZOO_MAX_REQUEST_BYTES": "4000000"}
+        done = CliRunner().invoke(main, ["import", f"{tmp_path}/x", "/b"], env=env)
+        assert done.output == "/b: 1 created\n"
 
 
 def completed(hosts: str, *words: str) -> list[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.rig import refused, typed
+from tests.shell.rig import Rig, at, refused, typed
 
 
 def test_ls(hosts: str) -> None:
@@ -20,6 +20,21 @@ def test_ls_of_all_below(hosts: str) -> None:
     rig = typed(hosts, "create -p /a/b/c", "create /a-b", "create /a/x", "ls -R /")
     assert rig.out.lines[3:] == ["/", "/a", "/a/b", "/a/b/c", "/a/x", "/a-b"]
     assert {"path": "/a/b/c"} in rig.out.values
+
+
+def test_ls_of_all_below_watches_each(hosts: str) -> None:
+    """As zkCli does. One event is waited for, not one of each."""
+
+    async def story(rig: Rig) -> None:
+        assert await rig.type("create -p /a/b/c", "create /a/d", "ls -R -w /a") == 0
+        rig.out.values.clear()
+        assert await rig.type("create /a/b/c/x") == 0
+        await rig.shell.wait_for_watches()
+        assert await rig.type("create /a/d/x", "sync /") == 0
+
+    rig = at(hosts, story)
+    events = [value["path"] for value in rig.out.values if "event" in value]
+    assert events == ["/a/b/c", "/a/d"]
 
 
 def test_get(hosts: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.client.live import poll, run
 from tests.shell.rig import Recorder, Rig, at
-from zoo.client.errors import OperationTimeoutError
+from zoo.client.errors import NoNodeError, OperationTimeoutError
 from zoo.jute.records import ACL
 from zoo.shell.problems import Problem
 from zoo.shell.session import Link, Shell
@@ -50,8 +50,12 @@ def test_one_shot_watches_are_waited_for(hosts: str) -> None:
     async def story(rig: Rig) -> None:
         zk = rig.shell.zk
         await zk.create("/w", b"")
-        await zk.get("/w", watch=rig.shell.watcher(True))
-        assert rig.shell.watcher(False) is None
+        with rig.shell.watcher(True) as watcher:
+            await zk.get("/w", watch=watcher)
+        with rig.shell.watcher(False) as watcher:
+            assert watcher is None
+        with pytest.raises(NoNodeError), rig.shell.watcher(True) as watcher:
+            await zk.get("/none", watch=watcher)  # it will tell of nothing
         await zk.set("/w", b"x")
         await rig.shell.wait_for_watches()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,49 @@ def test_the_file_appears_when_it_is_whole(tmp_path: Path) -> None:
         stream.write(b"whole")
     assert gzip.decompress(path.read_bytes()) == b"whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_and_so_does_the_mode_of_what_it_leads_to(tmp_path: Path) -> None:
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    link.symlink_to("file")
+    bystander = tmp_path / "file.part"
+    bystander.write_bytes(b"mine")
+    with created(str(link)) as stream:
+        stream.write(b"new")
+    assert link.is_symlink()
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o640)
+    assert bystander.read_bytes() == b"mine"
+    assert sorted(tmp_path.iterdir()) == [path, bystander, link]
+
+
+def test_a_new_file_is_for_nobody_elses_eyes(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("new")
+    with created(str(link)) as stream:
+        stream.write(b"data")
+    assert (link.is_symlink(), (tmp_path / "new").stat().st_mode & 0o777) == (True, 0o600)
+
+
+def test_a_pipe_is_written_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with created(str(path)) as stream:
+            stream.write(b"data")
+        assert os.read(reader, 100) == b"data"
+        assert path.is_fifo()
+    finally:
+        os.close(reader)
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_typed(tmp_path: Path) -> None:
+    target = str(tmp_path / "none" / "file")
+    with pytest.raises(FileNotFoundError) as refused, created(target):
+        raise AssertionError("there is no such folder")
+    assert refused.value.filename == target
 
 
 def test_the_lines_are_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

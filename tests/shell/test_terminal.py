@@ -145,9 +145,32 @@ def test_where_the_history_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert history_file() == Path("/state/zoo/history")
     monkeypatch.setenv("ZOO_HISTORY", "/mine")
     assert history_file() == Path("/mine")
-    history = History(tmp_path / "h")
-    history.store_string("addauth digest a:b")
+    history = History(tmp_path / "h", [].append)
+    for line in ("addauth digest a:b", " Add-Auth digest a:b", '"addauth" digest \'a:b'):
+        history.store_string(line)
     assert not (tmp_path / "h").exists()
+
+
+def test_a_history_that_cannot_be_kept_is_said_once(hosts: str, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder would be")
+    with _shell(hosts, tmp_path) as shell:
+        shell.wait_for(" 0]")
+        shell.send("ls /" + ENTER)
+        shell.wait_for(" 1]")
+        shell.send("ls /" + ENTER)
+        text = shell.wait_for(" 2]")
+        assert text.count(f"history is not kept: {tmp_path}/state/history: ") == 1
+        assert "Traceback" not in text
+        shell.send(UP)
+        shell.wait_for(" 2] ls /")
+
+
+def test_a_history_that_cannot_be_read(tmp_path: Path) -> None:
+    told: list[str] = []
+    history = History(tmp_path, told.append)
+    assert list(history.load_history_strings()) == []
+    history.store_string("ls /")
+    assert told == [f"history is not kept: {tmp_path}: Is a directory"]
 
 
 def test_the_screen_of_these_tests() -> None:

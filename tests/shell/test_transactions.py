@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.shell.rig import Rig, at, refused, typed
+from zoo.shell.lines import run_lines
 from zoo.shell.session import Reader
 
 
@@ -77,6 +78,26 @@ def test_a_wrong_line_of_a_file_is_the_end(hosts: str, tmp_path: Path) -> None:
     file.write_text("create /a\nnonsense\n")
     assert refused(hosts, f"multi --file {file}")[0] == 2
     assert typed(hosts, "ls /").out.lines == ["[]"]
+
+
+@pytest.mark.parametrize("wrong", ["nonsense", "create", "create -h", "set /a", 'create "/x'])
+@pytest.mark.parametrize("end", ["commit", "abort", None])
+def test_a_wrong_line_of_a_script_spoils_the_whole_transaction(
+    hosts: str, wrong: str, end: str | None
+) -> None:
+    """And no more: what comes after it is run."""
+    lines = iter(["multi", "create /a", wrong, "create /b", *([end, "create /c"] if end else [])])
+
+    async def read(_prompt: str) -> str | None:
+        return next(lines, None)
+
+    async def story(rig: Rig) -> None:
+        rig.shell.read_line = read
+        assert await run_lines(rig.shell) == (0 if end else 2)
+
+    rig = at(hosts, story)
+    assert rig.out.lines == (["Created /c"] if end else [])
+    assert (len(rig.out.errors), rig.out.notes) == (1, ["nothing was done"])
 
 
 def test_from_a_pipe(hosts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,7 @@ def test_wrong_acls(text: str, message: str) -> None:
 
 def test_wrong_base64() -> None:
     assert values.from_base64("aGk=") == b"hi"
+    assert values.from_base64("a G\tk\r\n=\n") == b"hi"
     with pytest.raises(click.UsageError, match="not base64"):
         values.from_base64("a")
 

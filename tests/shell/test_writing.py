@@ -8,6 +8,7 @@ import pytest
 
 from tests.shell.rig import Rig, at, refused, typed
 from zoo.shell import writing
+from zoo.testing.in_process import ThreadServer
 
 
 def test_create(hosts: str) -> None:
@@ -51,6 +52,14 @@ def test_create(hosts: str) -> None:
 def test_refusals(hosts: str, line: str, code: int, message: str) -> None:
     its_code, text = refused(hosts, "create /a hello", line)
     assert (its_code, message in text) == (code, True), text
+
+
+def test_a_ttl_that_the_server_does_not_know() -> None:
+    with ThreadServer({"extendedTypesEnabled": "false"}) as server:
+        code, text = refused(server.hosts, "create -t 1000 /ttl")
+    assert code == 1
+    assert text.startswith("create /ttl: ")
+    assert text.endswith("a TTL needs extendedTypesEnabled=true in every server's zoo.cfg")
 
 
 def test_set(hosts: str, tmp_path: Path) -> None:

@@ -80,6 +80,18 @@ def test_broken_links_end_on_both_sides(network: Network) -> None:
         assert is_over(far)
 
 
+def test_the_end_of_a_parted_network_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    network = Network(2)
+    near, far = linked(network)
+    with near, far:
+        near.sendall(b"there")
+        assert far.recv(5) == b"there"
+        network.part(2)
+        near.sendall(b"more")
+        network.close()
+    assert caplog.records == []
+
+
 def test_a_greeting_names_the_relay(network: Network) -> None:
     """Whoever is greeted dials back there, and not past it."""
     near, far = linked(network, ELECTION)

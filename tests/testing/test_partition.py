@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from zoo.client.blocking import Client
@@ -7,6 +9,8 @@ from zoo.client.errors import OperationTimeoutError
 from zoo.client.states import State
 from zoo.testing.in_process import ThreadServer
 from zoo.testing.partition import Partition
+from zoo.testing.ports import ADDRESS
+from zoo.testing.servers import poll
 
 
 def test_nothing_comes_through_while_it_is_cut() -> None:
@@ -39,3 +43,12 @@ def test_connections_break_and_come_back() -> None:
             assert zk.exists("/a") is not None
         server.kill()
     assert State.SUSPENDED in states
+
+
+def test_the_end_is_quiet_while_it_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadServer() as server:
+        caplog.clear()
+        with Partition(server.port) as net, socket.create_connection((ADDRESS, net.port)):
+            poll(lambda: len(net._writers) == 2, 10, lambda: "it is not relayed")
+            net.cut()
+        assert [record for record in caplog.records if record.name == "asyncio"] == []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 from itertools import pairwise
 
-from zoo.testing.ports import ADDRESS, free_port_block, free_ports
+from zoo.testing.ports import ADDRESS, client_port, free_port_block, free_ports
 
 
 def test_free_ports_are_free_and_below_those_of_outgoing_connections() -> None:
@@ -32,3 +32,9 @@ def test_blocks_do_not_overlap() -> None:
     free_ports(2_000)  # however many were given before
     firsts = sorted(free_port_block(100) for _ in range(5))
     assert all(there - here >= 100 for here, there in pairwise(firsts))
+
+
+def test_the_port_that_the_settings_name() -> None:
+    assert client_port({"clientPort": 4321}) == client_port({"clientPort": " 4321 "}) == 4321
+    for settings in (None, {}, {"clientPort": 0}, {"clientPort": "x"}):
+        assert 10_240 <= client_port(settings) < 32_000

@@ -7,6 +7,7 @@ import pytest
 
 from zoo.client.blocking import Client
 from zoo.client.states import State
+from zoo.testing.ports import free_ports
 from zoo.testing.servers import EmbeddedEnsemble, EmbeddedServer, ServerProblem, poll
 
 
@@ -59,6 +60,7 @@ def test_a_leader_that_is_cut_off_leads_no_more_and_comes_back() -> None:
     with EmbeddedEnsemble(3, can_part=True) as ensemble:
         old = ensemble.leader()
         ensemble.part(old)
+        assert ensemble.leader() is not old
         others = [server for server in ensemble.servers if server is not old]
         poll(lambda: any(each.mode == "leader" for each in others), 30, lambda: "no new leader")
         poll(lambda: old.mode != "leader", 30, lambda: "two leaders")
@@ -69,6 +71,41 @@ def test_a_leader_that_is_cut_off_leads_no_more_and_comes_back() -> None:
         with Client(old.hosts) as zk:
             zk.sync("/")
             assert zk.get("/a").data == b"without it"
+
+
+def test_who_leads_is_in_touch_with_most_and_has_no_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ensemble = EmbeddedEnsemble(3, can_part=True)
+    one, two, three = ensemble.servers
+    says = {
+        one.port: "Zxid: 0x1ffffffff\nMode: leader\n",
+        two.port: "Zxid: 0x200000000\nMode: leader\n",
+    }
+    monkeypatch.setattr(EmbeddedServer, "is_running", True)
+    monkeypatch.setattr(EmbeddedServer, "ask", lambda server, _word: says.get(server.port, ""))
+    try:
+        assert ensemble.leader() is two
+        ensemble.part(three)
+        assert ensemble.leader() is two
+        ensemble.mend()
+        ensemble.part(two)
+        assert ensemble.leader() is one
+        ensemble.network.cut((3, 1))
+        with pytest.raises(ServerProblem, match="no leader"):
+            ensemble.leader(0.01)
+    finally:
+        monkeypatch.undo()
+        ensemble.close()
+
+
+def test_the_port_that_was_asked_for() -> None:
+    (port,) = free_ports(1)
+    with EmbeddedServer({"clientPort": port}) as server:
+        assert server.hosts == f"127.0.0.1:{port}"
+        assert server.mode == "standalone"
+    with pytest.raises(ValueError, match="ports of their own"):
+        EmbeddedEnsemble(3, {"clientPort": port})
 
 
 def test_only_who_says_so_can_be_parted() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from zoo.client.following import listed
 from zoo.shell import values
 from zoo.shell.problems import Problem
 from zoo.shell.session import Shell
+from zoo.shell.table import normal
 
 _SECRET = "addauth"
+_beginning = re.compile(r"""\s*["']?([^"'\s]+)""")
 
 
 async def addauth(shell: Shell, *, scheme: str, credentials: str | None) -> None:
@@ -63,9 +66,13 @@ async def history(shell: Shell) -> None:
 
 
 def masked(line: str) -> str:
-    """Without credentials."""
+    """Without credentials. In doubt, say after a quote that is not closed, with less than that."""
+    command = _beginning.match(line)
+    if command is None or normal(command[1]) != _SECRET:
+        return line
     words = line.split()
-    return f"{' '.join(words[:2])} ****" if words[:1] == [_SECRET] else line
+    is_plain = len(words) > 2 and not {'"', "'"} & set(line)
+    return f"{' '.join(words[:2]) if is_plain else command[1]} ****"
 
 
 async def help(shell: Shell, *, command: str | None) -> None:
@@ -86,7 +93,8 @@ async def help(shell: Shell, *, command: str | None) -> None:
 
 
 async def config(shell: Shell, *, stat: bool, watch: bool, clients: bool) -> None:
-    node = await shell.zk.get_config(watch=shell.watcher(watch))
+    with shell.watcher(watch) as watcher:
+        node = await shell.zk.get_config(watch=watcher)
     text = client_addresses(node.data) if clients else node.data
     told: dict[str, Any] = {"config": text}
     lines = [text]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Iterator
 
 import click
@@ -53,8 +52,8 @@ def prompt(shell: Shell) -> str:
     return f"[zoo: {shell.link.hosts}({state}) {len(shell.lines)}] "
 
 
-async def run_line(shell: Shell, line: str) -> int:
-    """One command; what goes wrong is printed. Its exit code."""
+async def run_line(shell: Shell, line: str | tuple[str, ...]) -> int:
+    """One command, as a line or as its words; what goes wrong is printed. Its exit code."""
     try:
         shell.running = asyncio.get_running_loop().create_task(_command(shell, line))
         await shell.running
@@ -75,8 +74,8 @@ async def run_line(shell: Shell, line: str) -> int:
     return Exit.OK
 
 
-async def _command(shell: Shell, line: str) -> None:
-    words = split(line)
+async def _command(shell: Shell, line: str | tuple[str, ...]) -> None:
+    words = split(line) if isinstance(line, str) else list(line)
     entry = find(words[0])
     given = entry.parse(words[1:])
     before = shell.out.as_json
@@ -99,9 +98,3 @@ async def _redo(shell: Shell, number: int) -> None:
     shell.lines[-1] = line
     shell.out.note(masked(line))
     await _command(shell, line)
-
-
-async def read_stdin(_prompt: str) -> str | None:
-    """A line of a script. In a thread: the session must be kept alive meanwhile."""
-    line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    return line.rstrip("\n") if line else None

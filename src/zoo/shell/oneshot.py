@@ -26,7 +26,16 @@ def connection_options() -> list[click.Parameter]:
     read_only = click.Option(
         ["--read-only", "read_only"], is_flag=True, help="Accept a server without a quorum."
     )
-    return [*access_options(), timeout, read_only]
+    max_request = click.Option(
+        ["--max-request-bytes"],
+        type=click.IntRange(1024),
+        default=0xFFFFF,  # Link's, which is not loaded yet
+        show_default=True,
+        envvar="ZOO_MAX_REQUEST_BYTES",
+        show_envvar=True,
+        help="The largest request that the servers take: their jute.maxbuffer.",
+    )
+    return [*access_options(), timeout, read_only, max_request]
 
 
 def command(entry: Entry) -> click.Command:
@@ -61,7 +70,7 @@ def make_shell(given: dict[str, Any]) -> Any:
     from zoo.shell.output import Output
     from zoo.shell.session import Link, Shell
 
-    wanted = (*NAMES, "timeout", "read_only")
+    wanted = (*NAMES, "timeout", "read_only", "max_request_bytes")
     link = Link(**{name: given.pop(name) for name in wanted})
     return Shell(link, Output(given.pop("as_json")))
 

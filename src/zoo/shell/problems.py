@@ -39,7 +39,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time", Exit.NO_SERVER
     if isinstance(error, ValueError):
-        return str(error), Exit.USAGE
+        # The client names its own option.
+        return str(error).replace(" max_request_bytes", " --max-request-bytes"), Exit.USAGE
     return _file(error), Exit.REFUSED
 
 

@@ -14,15 +14,14 @@ from zoo.shell.walking import AT_ONCE, child, subtree, together
 
 
 async def ls(shell: Shell, *, path: str, stat: bool, watch: bool, recursive: bool) -> None:
-    watcher = shell.watcher(watch)
     if recursive:
-        found = await subtree(shell.zk, path)
-        if watcher is not None:
-            await shell.zk.children(path, watch=watcher)
+        with shell.watcher(watch) as watcher:
+            found = await subtree(shell.zk, path, watcher)
         for each in found:
             shell.out.show({"path": each}, each)
         return
-    names, its_stat = await shell.zk.children_stat(path, watch=watcher)
+    with shell.watcher(watch) as watcher:
+        names, its_stat = await shell.zk.children_stat(path, watch=watcher)
     told: dict[str, Any] = {"path": path, "children": names}
     lines = [f"[{', '.join(names)}]"]
     if stat:
@@ -41,7 +40,8 @@ async def get(
     as_hex: bool,
     output: str | None,
 ) -> None:
-    node = await shell.zk.get(path, watch=shell.watcher(watch))
+    with shell.watcher(watch) as watcher:
+        node = await shell.zk.get(path, watch=watcher)
     data = node.data
     if output == "-":
         shell.out.write(data)
@@ -72,7 +72,8 @@ def _print_data(shell: Shell, data: bytes) -> None:
 
 
 async def stat(shell: Shell, *, path: str, watch: bool) -> None:
-    found = await shell.zk.exists(path, watch=shell.watcher(watch))
+    with shell.watcher(watch) as watcher:
+        found = await shell.zk.exists(path, watch=watcher)
     if found is None:
         raise NoNodeError(operation="stat", path=path)
     shell.out.show({"path": path, "stat": values.stat_json(found)}, *values.stat_lines(found))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
-from zoo.client.async_client import AsyncClient, connect
+from zoo.client.async_client import AsyncClient
+from zoo.client.session import Options
 from zoo.client.streams import WatchStream
 from zoo.client.watches import Event
+from zoo.jute.constants import DEFAULT_MAX_BUFFER
 from zoo.shell.access import Access
 from zoo.shell.output import Output
 from zoo.shell.problems import Problem
@@ -23,6 +26,7 @@ class Link(Access):
     """Of connecting and of each operation."""
     session_timeout: float = 30.0
     read_only: bool = False
+    max_request_bytes: int = DEFAULT_MAX_BUFFER
 
 
 class GivenUp(Exception):
@@ -50,7 +54,7 @@ class Shell:
     """The command."""
     _auths: list[tuple[str, bytes]] = field(default_factory=list)
     _streams: list[tuple[WatchStream, asyncio.Task[None]]] = field(default_factory=list)
-    _armed: int = 0
+    _awaited: int = 0
     _watch_fired: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -74,14 +78,14 @@ class Shell:
         """To these servers, or to those before, in place of the connection there is."""
         await self.close()
         link = self.link
-        client = connect(
-            hosts or link.hosts,
-            data=RAW,
+        options = Options(
             session_timeout=link.session_timeout,
             operation_timeout=link.timeout,
             read_only=link.read_only,
             ssl=link.ssl(),
+            max_request_bytes=link.max_request_bytes,
         )
+        client = AsyncClient.at(hosts or link.hosts, RAW, options)
         await client.start(timeout=link.timeout)
         try:
             for scheme, credentials in self._auths:
@@ -103,6 +107,11 @@ class Shell:
         if client is not None:
             await client.close(timeout=min(5.0, self.link.timeout))
 
+    @property
+    def has_identity(self) -> bool:
+        """Does the session prove one?"""
+        return bool(self._auths)
+
     async def add_auth(self, scheme: str, credentials: bytes) -> None:
         """Now, and with every later connection."""
         await self.zk.add_auth(scheme, credentials)
@@ -110,17 +119,32 @@ class Shell:
 
     # --- watches
 
-    def watcher(self, wanted: bool) -> Callable[[Event], None] | None:
-        """For a read's `watch=`: prints the event when it comes."""
+    @contextlib.contextmanager
+    def watcher(self, wanted: bool) -> Iterator[Callable[[Event], None] | None]:
+        """For the `watch=` of a read, or of several: prints the events when they come. The first
+        is waited for, if the reads succeed.
+        """
         if not wanted:
-            return None
-        self._armed += 1
-        return self._on_event
+            yield None
+            return
+        is_awaited = True
 
-    def _on_event(self, event: Event) -> None:
-        self._armed -= 1
-        self._watch_fired.set()
-        self.print_event(event)
+        def heard() -> None:
+            nonlocal is_awaited
+            self._awaited -= is_awaited
+            is_awaited = False
+            self._watch_fired.set()
+
+        def on_event(event: Event) -> None:
+            heard()
+            self.print_event(event)
+
+        self._awaited += 1
+        try:
+            yield on_event
+        except BaseException:
+            heard()
+            raise
 
     def print_event(self, event: Event) -> None:
         if self.print_watches and (self.client is not None or not event.is_gap):
@@ -128,8 +152,8 @@ class Shell:
             self.out.show(event_json(event), self.out.paint(f"WATCHER:: {told}", fg="yellow"))
 
     async def wait_for_watches(self) -> None:
-        """Until each of them has told its event."""
-        while self._armed > 0:
+        """Until each command that watches has had an event."""
+        while self._awaited > 0:
             self._watch_fired.clear()
             await self._watch_fired.wait()
 

@@ -20,7 +20,9 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import shutil
+import stat
 import sys
 import tempfile
 import zlib
@@ -96,6 +98,8 @@ class SubtreeFile:
         """Path -> number and offset of the line that counts, where a path has several."""
         self._gone: dict[str, int] = {}
         self.count = 0
+        self.parents: set[str] = set()
+        """Paths of all that have children, or had."""
         try:
             self._file = _opened(source)
             self._check()
@@ -139,6 +143,7 @@ class SubtreeFile:
             offset += len(line)
         if not self.last:
             raise ValueError("it has no end; was it cut off?")
+        self.parents = {path.rpartition("/")[0] or "/" for path in seen if path != "/"}
         self.count = sum(self._stays(path, number) for path, number in seen.items())
 
     def _check_head(self, record: dict[str, Any]) -> None:
@@ -217,20 +222,46 @@ def _copied(stream: IO[bytes] | gzip.GzipFile) -> IO[bytes]:
 
 @contextlib.contextmanager
 def created(target: str | None) -> Iterator[IO[bytes]]:
-    """For a Writer. The file appears under its name when all is written; `.gz` is compressed."""
+    """For a Writer. The file appears under its name when all is written; `.gz` is compressed. A
+    pipe or device is written as it comes.
+    """
     if target in (None, "-"):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(str(target))
-    part = path.with_name(f"{path.name}.part")
+    with _written(str(target)) as file:
+        if str(target).endswith(".gz"):
+            with gzip.GzipFile(fileobj=file, mode="wb") as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            yield file
+
+
+@contextlib.contextmanager
+def _written(target: str) -> Iterator[IO[bytes]]:
     try:
-        with part.open("wb") as file:
-            if path.suffix == ".gz":
-                with gzip.GzipFile(fileobj=file, mode="wb") as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield file
-        part.replace(path)
+        old = os.stat(target)
+    except FileNotFoundError:
+        old = None
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        with open(target, "wb") as file:
+            yield file
+        return
+    path = Path(os.path.realpath(target))  # what a link leads to is replaced, not the link
+    try:
+        number, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except OSError as error:
+        error.filename = target
+        raise
+    try:
+        with open(number, "wb") as file:
+            yield file
+            file.flush()
+            if old is not None:  # a new one stays 0600: it holds data that ACLs protect
+                with contextlib.suppress(PermissionError):
+                    os.fchown(number, old.st_uid, old.st_gid)
+                os.fchmod(number, stat.S_IMODE(old.st_mode))
+            os.fsync(number)
+        os.replace(part, path)
     finally:
-        part.unlink(missing_ok=True)
+        Path(part).unlink(missing_ok=True)

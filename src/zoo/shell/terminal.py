@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 
 from prompt_toolkit import PromptSession
@@ -27,15 +27,34 @@ def history_file() -> Path:
 
 
 class History(FileHistory):
-    """In a file for nobody else's eyes, and without credentials."""
+    """In a file for nobody else's eyes, and without credentials; `tell` hears why that fails."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        super().__init__(path)
+        self._tell = tell
+        self._is_kept = True
+
+    def load_history_strings(self) -> Iterable[str]:
+        try:
+            return super().load_history_strings()
+        except OSError as error:
+            self._give_up(error)
+            return []
 
     def store_string(self, string: str) -> None:
-        if masked(string.strip()) != string.strip():
+        if masked(string.strip()) != string.strip() or not self._is_kept:
             return
         path = Path(os.fsdecode(self.filename))
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        super().store_string(string)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            super().store_string(string)
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        self._is_kept = False
+        self._tell(f"history is not kept: {os.fsdecode(self.filename)}: {error.strerror}")
 
 
 class ShellCompleter(Completer):
@@ -64,7 +83,7 @@ class Terminal:
         self._shell = shell
         self._completer = ShellCompleter(shell)
         self._prompt: PromptSession[str] = PromptSession(
-            history=History(history_file()),
+            history=History(history_file(), shell.out.note),
             completer=self._completer,
             complete_while_typing=False,
             enable_open_in_editor=False,

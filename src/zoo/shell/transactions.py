@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +10,7 @@ from zoo.client.results import Node
 from zoo.client.transaction import Transaction
 from zoo.jute.records import Stat
 from zoo.shell import values
+from zoo.shell.blocking import content, read_stdin
 from zoo.shell.commands import COMMANDS
 from zoo.shell.problems import EXPECTED, Problem, explain
 from zoo.shell.session import Reader, Shell
@@ -32,48 +30,64 @@ _CHECK = ShellCommand(
 
 
 async def multi(shell: Shell, *, file: str | None) -> None:
-    """From the terminal until `commit` or `abort`; from a file or a pipe until its end."""
+    """From the terminal until `commit` or `abort`; from a file or a pipe until its end.
+
+    A wrong line of a script spoils the transaction and does not end it: the lines after it would
+    be run one by one.
+    """
     transaction = shell.zk.transaction()
     typed = shell.is_interactive and file is None
-    read = _reader(shell, file)
+    read = await _reader(shell, file)
+    wrong: Exception | None = None
     if typed:
         shell.out.note(f"{', '.join(OPERATIONS)}; commit or abort ends")
-    while (line := await read(PROMPT)) is not None:
-        text = line.strip()
-        if text == "abort":
-            shell.out.note("nothing was done")
-            return
-        if text == "commit":
-            break
-        if not text or text.startswith("#"):
-            continue
-        try:
-            collect(transaction, text)
-        except EXPECTED as error:
-            if not typed:
-                raise
+    while (text := await _next(read)) not in (None, *ENDS):
+        error = await _collected(transaction, str(text))
+        if typed and error is not None:
             shell.out.error(explain(error)[0])
-    else:
-        if typed:
-            shell.out.note("nothing was done")  # the end of input is no commit
-            return
+        else:
+            wrong = wrong or error
+    if wrong is not None:
+        shell.out.note("nothing was done")
+        raise wrong
+    if text == "abort" or (typed and text is None):  # the end of what is typed is no commit
+        shell.out.note("nothing was done")
+        return
     results = await transaction.commit()
     shell.out.show([_json(result) for result in results], *map(_line, results))
 
 
-def _reader(shell: Shell, file: str | None) -> Reader:
+async def _next(read: Reader) -> str | None:
+    line = await read(PROMPT)
+    return None if line is None else line.strip()
+
+
+async def _collected(transaction: Transaction[bytes], text: str) -> Exception | None:
+    """What is wrong with the line, if it is neither an operation nor a comment."""
+    try:
+        if text and not text.startswith("#"):
+            await collect(transaction, text)
+    except click.exceptions.Exit:  # it has printed its help
+        return click.UsageError(f"{text!r} is no operation")
+    except EXPECTED as error:
+        return error
+    return None
+
+
+async def _reader(shell: Shell, file: str | None) -> Reader:
     if file is None and shell.read_line is not None:
         return shell.read_line
-    from_pipe = file is None or file == "-"
-    lines = iter(sys.stdin if from_pipe else Path(str(file)).read_text().splitlines())
+    if file is None or file == "-":
+        return read_stdin
+    lines = iter((await content(file)).decode().splitlines())
 
     async def read(_prompt: str) -> str | None:
-        return await asyncio.get_running_loop().run_in_executor(None, next, lines, None)
+        return next(lines, None)
 
     return read
 
 
-def collect(transaction: Transaction[bytes], line: str) -> None:
+async def collect(transaction: Transaction[bytes], line: str) -> None:
     """Add the operation in the line. Raises click.UsageError, ValueError."""
     name, *words = split(line)
     if name not in OPERATIONS:
@@ -87,9 +101,9 @@ def collect(transaction: Transaction[bytes], line: str) -> None:
     where = given.pop("path")
     if name == "create":
         given.pop("parents")
-        transaction.create(where, **create_options(**given))
+        transaction.create(where, **await create_options(**given))
     elif name == "set":
-        data = given_data(given["data"], given["file"], given["as_base64"])
+        data = await given_data(given["data"], given["file"], given["as_base64"])
         if data is None:
             raise click.UsageError("set: no data")
         transaction.set(where, data, version=given["version"])

@@ -62,8 +62,9 @@ def data_from_json(record: dict[str, Any]) -> bytes:
 
 
 def from_base64(text: str) -> bytes:
+    """Line breaks are what base64 and `get -b` end lines with. Raises click.UsageError."""
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(re.sub(r"[ \t\r\n]+", "", text), validate=True)
     except ValueError as error:
         raise click.UsageError(f"not base64: {error}") from None
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import NoNodeError
+from zoo.client.watches import Event
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -72,13 +73,17 @@ async def _unless_gone(
         return None
 
 
-async def subtree(zk: AsyncClient[Any], root: str) -> dict[str, list[str]]:
-    """Path -> names of the children, from `root` down, depth first. Raises NoNodeError."""
+async def subtree(
+    zk: AsyncClient[Any], root: str, watch: Callable[[Event], None] | None = None
+) -> dict[str, list[str]]:
+    """Path -> names of the children, from `root` down, depth first. Raises NoNodeError. `watch`
+    hears of the next change of each of these lists.
+    """
     await zk.children(root)
     found: dict[str, list[str]] = {}
 
     async def look(path: str) -> tuple[None, list[str]]:
-        names = found[path] = await zk.children(path)
+        names = found[path] = await zk.children(path, watch=watch)
         return None, names
 
     async for _ in walk(root, look):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from zoo.client.errors import NoNodeError, NotEmptyError, TransactionFailedError
+from zoo.client.errors import (
+    NoNodeError,
+    NotEmptyError,
+    TransactionFailedError,
+    UnimplementedError,
+)
 from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.shell import values
+from zoo.shell.blocking import content
 from zoo.shell.problems import Problem
 from zoo.shell.session import Shell
 from zoo.shell.walking import AT_ONCE, subtree, together
@@ -18,19 +22,19 @@ from zoo.shell.walking import AT_ONCE, subtree, together
 _ROUNDS = 10
 
 
-def given_data(data: str | None, file: str | None, as_base64: bool = False) -> bytes | None:
+async def given_data(data: str | None, file: str | None, as_base64: bool = False) -> bytes | None:
     """What is to be stored: an argument, a file or "-"; None when nothing was given."""
     if file is not None:
         if data is not None:
             raise click.UsageError("give the data or a --file with it, not both")
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return values.from_base64(content.decode("latin-1")) if as_base64 else content
+        found = await content(file)
+        return values.from_base64(found.decode("latin-1")) if as_base64 else found
     if data is None:
         return None
     return values.from_base64(data) if as_base64 else data.encode("utf-8", "surrogateescape")
 
 
-def create_options(
+async def create_options(
     *,
     sequence: bool,
     ephemeral: bool,
@@ -42,7 +46,7 @@ def create_options(
 ) -> dict[str, Any]:
     """What the client's create takes, besides the path."""
     return {
-        "data": given_data(data, file),
+        "data": await given_data(data, file),
         "sequence": sequence,
         "ephemeral": ephemeral,
         "container": container,
@@ -52,7 +56,14 @@ def create_options(
 
 
 async def create(shell: Shell, *, path: str, parents: bool, **options: Any) -> None:
-    node = await shell.zk.create(path, **create_options(**options), make_parents=parents)
+    given = await create_options(**options)
+    try:
+        node = await shell.zk.create(path, **given, make_parents=parents)
+    except UnimplementedError as error:
+        if given["ttl"] is None:
+            raise
+        way = "a TTL needs extendedTypesEnabled=true in every server's zoo.cfg"
+        raise Problem(f"{error} {way}") from None
     shell.out.show({"path": node.path}, f"Created {node.path}")
     if options["ephemeral"] and not shell.is_interactive:
         shell.out.note(f"{node.path} is ephemeral and goes now, with this command's session")
@@ -68,10 +79,10 @@ async def set(
     version: int,
     stat: bool,
 ) -> None:
-    content = given_data(data, file, as_base64)
-    if content is None:
+    stored = await given_data(data, file, as_base64)
+    if stored is None:
         raise click.UsageError("no data; give them as an argument or with --file")
-    found = await shell.zk.set(path, content, version=version)
+    found = await shell.zk.set(path, stored, version=version)
     lines = values.stat_lines(found) if stat else ()
     shell.out.show({"path": path, "stat": values.stat_json(found)}, *lines)
 

@@ -22,7 +22,7 @@ from zoo.runtime.loading import load, write_snapshot
 from zoo.runtime.main import host_facts
 from zoo.runtime.turn_loop import TurnLoop
 from zoo.server.core_view import CoreView
-from zoo.testing.ports import ADDRESS, free_ports
+from zoo.testing.ports import ADDRESS, client_port
 from zoo.testing.servers import DEFAULTS, ServerProblem, Startable
 from zoo.testing.slow_disk import SlowStorage
 
@@ -38,14 +38,14 @@ class ThreadServer(Startable):
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="zoo-thread-"))
-        (self.port,) = free_ports(1)
+        self.port = client_port(settings)
         self._config = config_from(
             {
                 **DEFAULTS,
                 "dataDir": self._folder / "data",
-                "clientPort": self.port,
                 "clientPortAddress": ADDRESS,
                 **(settings or {}),
+                "clientPort": self.port,
             }
         )
         self._thread: threading.Thread | None = None
@@ -145,6 +145,8 @@ class ThreadServer(Startable):
         """It keeps its connections and says nothing."""
         if self._loop is None or not self.is_running:
             raise ServerProblem(f"{self!r} does not run")
+        if not self._go_on.is_set():
+            return  # it stands already, and would hear of no second time
         stands = threading.Event()
 
         def stand() -> None:

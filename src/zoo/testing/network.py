@@ -75,6 +75,15 @@ class Network:
         """Cut these off from all others, both ways."""
         self.cut(*((a, b) for a, b in self.pairs if (a in sids) != (b in sids)))
 
+    def reaches_most(self, sid: int) -> bool:
+        """Are its ways to and from a majority open? It counts itself."""
+        mutual = (
+            self._ways[sid, other].is_open.is_set() and self._ways[other, sid].is_open.is_set()
+            for other in self.members
+            if other != sid
+        )
+        return 2 * (1 + sum(mutual)) > len(self.members)
+
     def delay(self, seconds: float, *pairs: tuple[int, int]) -> None:
         """What the first of each pair sends to the second takes so much longer."""
 
@@ -135,7 +144,9 @@ class Network:
             assert task is not None
             self._tasks.add(task)
             try:
-                with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                # Cancelled is it by `close` alone; asyncio would log that of a connection's task.
+                over = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
+                with contextlib.suppress(*over):
                     await self._carry(dialler, sid, kind, (reader, writer))
             finally:
                 writer.transport.abort()

@@ -94,8 +94,8 @@ class Partition:
                 await asyncio.gather(self._pump(reader, to_there), self._pump(there, writer))
             finally:
                 self._drop(to_there)
-        except OSError:
-            return  # a side is gone; so is the other now
+        except (OSError, asyncio.CancelledError):
+            return  # a side is gone, so is the other now; or all is: asyncio would log the latter
         finally:
             self._drop(writer)
             self._tasks.pop(task, None)

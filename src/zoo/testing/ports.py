@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 ADDRESS = "127.0.0.1"
@@ -34,6 +34,12 @@ def free_ports(count: int) -> list[int]:
             found.append(port)
     _give(found)
     return found
+
+
+def client_port(settings: Mapping[str, object] | None) -> int:
+    """The one that lines of zoo.cfg name, or a free one."""
+    wanted = str((settings or {}).get("clientPort", 0)).strip()
+    return int(wanted) if wanted.isdecimal() and int(wanted) else free_ports(1)[0]
 
 
 def _give(ports: Iterable[int]) -> None:

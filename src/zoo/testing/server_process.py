@@ -120,8 +120,12 @@ class ServerProcess:
     @property
     def mode(self) -> str:
         """standalone, leader, follower, observer, or "" while it serves nobody."""
-        lines = (line.partition("Mode: ")[2] for line in self.ask("srvr").splitlines())
-        return next(filter(None, lines), "")
+        return self.said().get("Mode", "")
+
+    def said(self) -> dict[str, str]:
+        """What srvr says; empty when the server does not serve."""
+        rows = (line.partition(": ") for line in self.ask("srvr").splitlines())
+        return {key: value for key, colon, value in rows if colon}
 
     def facts(self) -> dict[str, str]:
         """What mntr says, without the prefix zk_; empty when the server does not serve."""

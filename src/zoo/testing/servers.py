@@ -9,12 +9,12 @@ import signal
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from zoo.testing.network import Network
-from zoo.testing.ports import ADDRESS, Ports, free_member_ports, free_ports
+from zoo.testing.ports import ADDRESS, Ports, client_port, free_member_ports
 from zoo.testing.server_process import ServerProcess
 from zoo.testing.slow_disk import write_delay
 
@@ -62,7 +62,7 @@ class EmbeddedServer(ServerProcess, Startable):
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None) -> None:
-        (port,) = free_ports(1)
+        port = client_port(settings)
         self._prepare(Path(tempfile.mkdtemp(prefix="zoo-server-")), port)
         self.write_config({**DEFAULTS, **(settings or {})})
 
@@ -97,7 +97,7 @@ class EmbeddedServer(ServerProcess, Startable):
         def is_serving() -> bool:
             if not self.is_running:
                 raise ServerProblem(f"{self!r} ended while it started\n{self.log[-2000:]}")
-            return "Mode: " in self.ask("srvr")
+            return bool(self.mode)
 
         poll(is_serving, seconds, lambda: f"{self!r} does not serve\n{self.log[-2000:]}")
 
@@ -153,6 +153,8 @@ class EmbeddedEnsemble(Startable):
     ) -> None:
         if size < 1:
             raise ValueError(f"an ensemble has at least one server, not {size}")
+        if "clientPort" in (settings or {}):
+            raise ValueError("the servers of an ensemble have ports of their own, no clientPort")
         self._network = Network(size) if can_part else None
         self._folder = Path(tempfile.mkdtemp(prefix="zoo-ensemble-"))
         ports = free_member_ports(size)
@@ -186,16 +188,25 @@ class EmbeddedEnsemble(Startable):
         return self
 
     def leader(self, seconds: float = START_SECONDS) -> EmbeddedServer:
-        """The server that leads, waited for."""
-        found: list[EmbeddedServer] = []
+        """The server that leads, waited for. One that was cut off from most, or has a successor,
+        may say for a while that it leads, and does not count.
+        """
+        found: list[tuple[int, int]] = []
 
         def is_found() -> bool:
-            running = (server for server in self.servers if server.is_running)
-            found.extend(server for server in running if server.mode == "leader")
+            found.extend(self._leaders())
             return bool(found)
 
         poll(is_found, seconds, lambda: f"{self!r} has no leader")
-        return found[0]
+        return self.servers[max(found)[1]]
+
+    def _leaders(self) -> Iterator[tuple[int, int]]:
+        """Zxid and place of each that says that it leads."""
+        for place, server in enumerate(self.servers):
+            is_cut_off = self._network is not None and not self._network.reaches_most(place + 1)
+            said = server.said() if server.is_running and not is_cut_off else {}
+            if said.get("Mode") == "leader":
+                yield int(said["Zxid"], 16), place
 
     # --- faults between members
 

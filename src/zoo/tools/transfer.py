@@ -19,6 +19,7 @@ from zoo.client.results import Transferred
 from zoo.config_ensemble import parse_ensemble_text
 from zoo.config_properties import ConfigError
 from zoo.shell.access import Access
+from zoo.tools.config_survey import client_address
 
 _CONNECT_SECONDS = 3.0
 _ANSWER_SECONDS = 5.0
@@ -71,4 +72,5 @@ async def _listed(client: AsyncClient[bytes]) -> list[Server]:
         ensemble = parse_ensemble_text(text, "the ensemble's configuration")
     except (ClientError, ConfigError):
         return []
-    return [Server(*each.client) for each in ensemble.servers.values() if each.client is not None]
+    found = (client_address(each) for each in ensemble.servers.values())
+    return [server for server in found if server is not None]
