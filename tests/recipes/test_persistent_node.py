@@ -48,7 +48,7 @@ def test_it_comes_back(hosts: str) -> None:
 
 def test_anothers_is_waited_for_and_left_alone(hosts: str) -> None:
     async def main() -> None:
-        async with connect(hosts) as zk, connect(hosts) as other:
+        async with connect(hosts) as zk, connect(hosts) as other, connect(hosts) as reader:
             await other.create("/a", b"theirs", ephemeral=True)
             node = PersistentNode(zk, "/a", b"ours")
             with pytest.raises(NodeExistsError, match="another session"):
@@ -59,10 +59,10 @@ def test_anothers_is_waited_for_and_left_alone(hosts: str) -> None:
             assert (await other.get("/a")).data == b"theirs"
             await expire_session(other)
             await starting
-            await poll_data(other, "/a", b"new")
+            await poll_data(reader, "/a", b"new")
             await node.stop()
             await node.stop()
-            assert await other.exists("/a") is None
+            assert await reader.exists("/a") is None
 
     run(main())
 

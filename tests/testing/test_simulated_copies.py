@@ -61,4 +61,4 @@ def test_a_copy_that_does_not_catch_up_is_seen() -> None:
         def make(self, zk: Zk, listener: Listener) -> NodeCache[bytes]:
             return Deaf(zk, "/value", listener)
 
-    check_that_it_fails(Study, "Liveness")
+    check_that_it_fails(Study, "Liveness", range(20))

@@ -83,4 +83,4 @@ def test_values_that_are_wrong_are_seen(kind: type[AtomicValue[str]], match: str
         def make(self, zk: Zk) -> AtomicValue[str]:
             return kind(zk, "/value", TEXT, "")
 
-    check_that_it_fails(Study, match, **how)
+    check_that_it_fails(Study, match, range(20), **how)
