@@ -85,6 +85,8 @@ class Place:
         """The fencing token: greater than that of every earlier holder."""
         self.lost = asyncio.Event()
         """Set once the place may be somebody else's; and when it was left."""
+        self.is_left = False
+        """Did we give it up ourselves?"""
         self._zk = zk
         self.session_id = session_id
         self._timer: asyncio.TimerHandle | None = None
@@ -117,6 +119,7 @@ class Place:
 
     async def leave(self) -> None:
         """Give it up. Returns once the znode is gone, or its session is; cancelled, it goes on."""
+        self.is_left = True
         self._give_up()
         try:
             await delete_surely(self._zk, self.path, self.session_id)
@@ -126,6 +129,7 @@ class Place:
 
     def leave_in_background(self) -> asyncio.Task[None]:
         """For a caller that must not wait: it was cancelled."""
+        self.is_left = True
         self._give_up()
         return in_background(self._zk, delete_surely(self._zk, self.path, self.session_id))
 
