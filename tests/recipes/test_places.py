@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.client.live import poll, poll_until, run
-from zoo.client.async_client import connect
-from zoo.client.errors import OperationTimeoutError, TransactionFailedError
+from zoo.client.async_client import AsyncClient, connect
+from zoo.client.errors import OperationTimeoutError, SessionExpiredError, TransactionFailedError
+from zoo.client.states import State
 from zoo.recipes.places import contenders, delete_surely, right_ahead, stand_in_line, take_place
 from zoo.testing import drop_connection, expire_session
 
@@ -69,11 +71,57 @@ def test_a_place_is_no_longer_sure_when_the_server_was_silent_too_long(hosts: st
     async def main() -> None:
         async with connect(hosts, session_timeout=1.0) as zk:
             place = await take_place(zk, "/l", "lock-", b"")
+            assert place.take()
             zk.set_hosts("127.0.0.1:1")
             assert place.is_held
             await place.lost.wait()
             assert not place.is_held
             zk.set_hosts(hosts.partition("/")[0])
+
+    run(main())
+
+
+def be_silent(zk: AsyncClient[Any]) -> None:
+    """As if the server had not been heard of for a minute."""
+    zk._session.core._vouched -= 60_000
+    for listener in list(zk._session.listeners):
+        listener(State.SUSPENDED)
+
+
+def test_who_waits_through_a_silence_that_the_session_survives_holds_when_the_turn_comes(
+    hosts: str,
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            first = await take_place(other, "/l", "lock-", b"")
+            waiting = asyncio.ensure_future(
+                stand_in_line(zk, "/l", "lock-", ("lock",), right_ahead)
+            )
+            await poll(lambda: len(zk._session.core.watches) > 0, "the second waits")
+            be_silent(zk)
+            await zk.sync()
+            await first.leave()
+            second = await waiting
+            assert second.is_held
+            be_silent(zk)
+            await second.lost.wait()
+
+    run(main())
+
+
+def test_a_turn_is_not_taken_while_the_session_may_be_over(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            place = await take_place(zk, "/l", "lock-", b"")
+            be_silent(zk)
+            assert not place.take()
+            await zk.sync()
+            assert place.take()
+            lost = await take_place(zk, "/l", "lock-", b"")
+            await expire_session(zk)
+            await lost.lost.wait()
+            with pytest.raises(SessionExpiredError):
+                lost.take()
 
     run(main())
 

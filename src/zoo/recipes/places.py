@@ -89,6 +89,7 @@ class Place:
         """Did we give it up ourselves?"""
         self._zk = zk
         self.session_id = session_id
+        self._is_taken = False
         self._timer: asyncio.TimerHandle | None = None
         zk.add_listener(self._on_state)
 
@@ -107,6 +108,20 @@ class Place:
             and self._zk.session_id == self.session_id
             and self._zk.session_expires_in > 0
         )
+
+    def take(self) -> bool:
+        """Our turn has come: from now on `lost` tells when it is no longer sure that it is ours.
+
+        False when that is not sure even now: wait for an answer of the service, and look again.
+        (Who waits only goes on waiting through a silence: the session may survive it.) Raises
+        SessionExpiredError.
+        """
+        if self.lost.is_set() or self._zk.session_id != self.session_id:
+            raise SessionExpiredError("the place went with its session", path=self.path)
+        self._is_taken = self.is_held
+        if self._is_taken:
+            self._on_state(self._zk.state)
+        return self._is_taken
 
     def guarded(self) -> Transaction[Any]:
         """A transaction that commits only while the place is still ours.
@@ -145,7 +160,7 @@ class Place:
             self._timer = None
         if state is State.LOST or state.is_final or self._zk.session_id != self.session_id:
             self._give_up()
-        elif state is State.SUSPENDED:
+        elif state is State.SUSPENDED and self._is_taken:
             left = max(0.0, self._zk.session_expires_in)
             self._timer = asyncio.get_running_loop().call_later(left, self.lost.set)
 
@@ -206,7 +221,8 @@ async def wait_for_turn(
     blocker: Blocker,
     names: list[str] | None = None,
 ) -> None:
-    """Until nobody is in the way; `names` are who is there, when that was asked already.
+    """Until nobody is in the way; the place is taken then. `names` are who is there, when that was
+    asked already.
 
     Raises SessionExpiredError when the place is gone.
     """
@@ -223,7 +239,9 @@ async def wait_for_turn(
             )
         first = blocker(line, mine)
         if first is None:
-            return
+            if place.take():
+                return
+            continue
         moved, ahead = Wake(), f"{parent}/{first.name}"
         try:
             await place._zk.get(

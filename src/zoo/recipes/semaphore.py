@@ -116,9 +116,10 @@ class Semaphore:
                 names = await self._zk.children(self._folder, watch=changed)
                 if place.name not in names:
                     raise SessionExpiredError("our lease is gone", path=place.path)
-                if len(names) <= self.leases:
+                if len(names) > self.leases:
+                    await changed.wait()
+                elif place.take():
                     return
-                await changed.wait()
             finally:
                 self._zk._forget(self._folder, changed)
 
