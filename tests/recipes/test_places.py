@@ -126,6 +126,62 @@ def test_a_turn_is_not_taken_while_the_session_may_be_over(hosts: str) -> None:
     run(main())
 
 
+def test_a_holder_is_told_when_somebody_deletes_its_znode(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            waits = ("lock",), right_ahead
+            first = await stand_in_line(zk, "/l", "lock-", *waits)
+            waiting = asyncio.ensure_future(stand_in_line(other, "/l", "lock-", *waits))
+            await poll(lambda: len(zk._session.core.watches) == 1, "it watches its own znode")
+            await other.set(first.path, b"touched")
+            drop_connection(zk)
+            await zk.wait_until_connected()
+            await zk.sync()
+            assert first.is_held
+            await other.delete(first.path)
+            await first.lost.wait()
+            assert not first.is_held
+            second = await waiting
+            assert second.is_held
+            await poll(lambda: len(other._session.core.watches) == 1, "so does the next")
+            await second.leave()
+            assert len(zk._session.core.watches) == len(other._session.core.watches) == 0
+
+    run(main())
+
+
+def test_a_znode_that_is_deleted_at_once_is_missed_as_well(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            place = await stand_in_line(zk, "/l", "lock-", ("lock",), right_ahead)
+            await zk.delete(place.path)
+            await place.lost.wait()
+            assert len(zk._session.core.watches) == 0
+            await place.leave()
+
+    run(main())
+
+
+def test_a_short_holder_watches_nothing(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            asked: list[str] = []
+            place = await stand_in_line(zk, "/l", "lock-", ("lock",), right_ahead)
+            request = zk._session.request
+
+            async def noted(op: Any, *more: Any) -> Any:
+                asked.append(op.name)
+                return await request(op, *more)
+
+            zk._session.request = noted  # type: ignore[method-assign]
+            await place.leave()
+            assert place._is_short is not None
+            assert place._is_short.cancelled()
+            assert asked == ["delete"]
+
+    run(main())
+
+
 def test_nothing_stays_behind_a_timeout_or_a_cancellation(hosts: str) -> None:
     async def main() -> None:
         async with connect(hosts) as zk:

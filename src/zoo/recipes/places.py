@@ -5,7 +5,7 @@ waits until none of those whom it must wait for is ahead. It watches one znode o
 them, so a release wakes one contender and not the herd. The znode's czxid is its fencing token: it
 grows from holder to holder, and a store that remembers the largest one it has seen can refuse the
 others. `guarded` is the same for data in the same service: a transaction that is refused once the
-place is gone.
+place is gone. A holder watches its own znode, too: an operator may delete that of one that hangs.
 
 Holding is never certain for ever: the session may expire while the process sleeps. `is_held` is
 false once the server was not heard of for a session timeout, and `lost` is set then. Even that may
@@ -21,7 +21,9 @@ exclude each other (`zoo.recipes.layouts`).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
@@ -36,9 +38,12 @@ from zoo.client.errors import (
 )
 from zoo.client.states import State
 from zoo.client.transaction import Transaction
-from zoo.recipes.waiting import Wake, in_background
+from zoo.recipes.waiting import PATIENT, Wake, in_background
 
+_LOG = logging.getLogger(__name__)
 _WRAP = 1 << 32
+_SHORT = 0.05
+"""Seconds. A place that is held no longer costs no watch."""
 
 
 class Contender(NamedTuple):
@@ -91,6 +96,8 @@ class Place:
         self.session_id = session_id
         self._is_taken = False
         self._timer: asyncio.TimerHandle | None = None
+        self._is_short: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
         zk.add_listener(self._on_state)
 
     def __repr__(self) -> str:
@@ -121,7 +128,29 @@ class Place:
         self._is_taken = self.is_held
         if self._is_taken:
             self._on_state(self._zk.state)
+            self._is_short = asyncio.get_running_loop().call_later(_SHORT, self._watch)
         return self._is_taken
+
+    def _watch(self) -> None:
+        self._watching = in_background(self._zk, self._until_deleted())
+
+    async def _until_deleted(self) -> None:
+        """By somebody else: whoever is next in line holds it then."""
+        while True:
+            changed = Wake()
+            try:
+                look = partial(self._zk.get, self.path, watch=changed)
+                await self._zk.retrying(look, PATIENT)
+                await changed.wait()
+            except NoNodeError:
+                break
+            except ClientError as error:  # with the session it is lost anyway
+                _LOG.debug("%r cannot be watched: %s", self, error)
+                return
+            finally:
+                self._zk._forget(self.path, changed)
+        self._watching = None
+        self._give_up()
 
     def guarded(self) -> Transaction[Any]:
         """A transaction that commits only while the place is still ours.
@@ -151,8 +180,9 @@ class Place:
     def _give_up(self) -> None:
         self.lost.set()
         self._zk.remove_listener(self._on_state)
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._is_short, self._watching):
+            if handle is not None:
+                handle.cancel()
 
     def _on_state(self, state: State) -> None:
         if self._timer is not None:

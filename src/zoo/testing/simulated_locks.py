@@ -85,8 +85,6 @@ class HoldersStudy:
                 await asyncio.sleep(process.rng.uniform(0, 8))
                 if self.GUARDED and mode != "shared":
                     await self.write(zk, places)
-            given = [place.path for place in places if place.is_left]
-            assert not given, f"{process.name} holds {given}: somebody else has given it back"
         finally:
             for place in places:
                 self.holders.leave(place)
@@ -144,6 +142,13 @@ class SemaphoreStudy(HoldersStudy):
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if outcome is not None:
                 raise outcome
+
+    async def hold(
+        self, process: Process, zk: AsyncClient[bytes], places: Sequence[Place], mode: str = ""
+    ) -> None:
+        await super().hold(process, zk, places, mode)
+        given = [place.path for place in places if place.is_left]
+        assert not given, f"{process.name} holds {given}: somebody else has given it back"
 
     async def worker(self, process: Process, shared: Semaphore) -> None:
         for _ in range(process.rng.randint(1, 3)):
