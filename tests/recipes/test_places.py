@@ -7,8 +7,17 @@ import pytest
 
 from tests.client.live import poll, poll_until, run
 from zoo.client.async_client import AsyncClient, connect
-from zoo.client.errors import OperationTimeoutError, SessionExpiredError, TransactionFailedError
+from zoo.client.errors import (
+    ConnectionLossError,
+    NoAuthError,
+    OperationTimeoutError,
+    SessionExpiredError,
+    ThrottledError,
+    TransactionFailedError,
+    error_for,
+)
 from zoo.client.states import State
+from zoo.errors import Code
 from zoo.recipes.places import contenders, delete_surely, right_ahead, stand_in_line, take_place
 from zoo.testing import drop_connection, expire_session
 
@@ -201,5 +210,35 @@ def test_nothing_stays_behind_a_timeout_or_a_cancellation(hosts: str) -> None:
             await delete_surely(zk, first.path, zk.session_id)
             await delete_surely(zk, first.path, zk.session_id)
             assert await zk.children("/l") == []
+
+    run(main())
+
+
+def test_what_passes_does_not_keep_a_znode_of_ours(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            place = await take_place(zk, "/l", "lock-", b"")
+            request, refusals = (
+                zk._session.request,
+                [
+                    ThrottledError(),
+                    error_for(Code.REQUESTTIMEOUT),
+                    ConnectionLossError(),
+                ],
+            )
+
+            async def often_refused(*what: Any) -> Any:
+                if refusals:
+                    raise refusals.pop(0)
+                return await request(*what)
+
+            monkeypatch.setattr(zk._session, "request", often_refused)
+            await place.leave()
+            assert await zk.children("/l") == []
+            refusals.append(NoAuthError())
+            with pytest.raises(NoAuthError):
+                await place.leave()
 
     run(main())

@@ -31,11 +31,11 @@ from zoo.client.converters import BYTES
 from zoo.client.errors import (
     ClientClosedError,
     ClientError,
-    ConnectionLossError,
     NoNodeError,
     OperationTimeoutError,
     SessionExpiredError,
 )
+from zoo.client.retry import is_transient
 from zoo.client.states import State
 from zoo.client.transaction import Transaction
 from zoo.recipes.waiting import PATIENT, Wake, in_background
@@ -196,17 +196,21 @@ class Place:
 
 
 async def delete_surely(zk: AsyncClient[Any], path: str, session_id: int) -> None:
-    """Delete a znode of ours, also across broken connections, as long as its session lives."""
+    """Delete a znode of ours, whatever passes meanwhile, as long as its session lives.
+
+    Raises what does not pass: NoAuthError.
+    """
+    pauses = PATIENT.pauses(zk._session.rng)
     while not zk.state.is_final and zk.session_id == session_id:
         try:
             await zk.delete(path)
             return
-        except (NoNodeError, ClientClosedError):
+        except (NoNodeError, ClientClosedError, SessionExpiredError):
             return
-        except (ConnectionLossError, OperationTimeoutError):
-            continue  # the next try waits for a connection, at most for its own timeout
-        except SessionExpiredError:
-            return
+        except ClientError as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(next(pauses))
 
 
 async def take_place(
