@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.client.live import poll_until, run
+from tests.client.live import poll, poll_until, run
 from tests.recipes.test_lock import poll_line
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import OperationTimeoutError, SessionExpiredError
@@ -145,7 +145,8 @@ def test_one_whose_session_ended_before_the_opening_was_not_inside(hosts: str) -
     async def main() -> None:
         async with connect(hosts) as zk, connect(hosts) as other, connect(hosts) as third:
             late = asyncio.ensure_future(DoubleBarrier(zk, "/b", 2).enter())
-            await poll_line(other, "/b", 1)
+            await poll(lambda: len(zk._session.core.watches) == 2, "it waits for the others")
+            await zk.sync()
             zk.set_hosts("127.0.0.1:1")
             await expire_session_elsewhere(zk, hosts)
             await poll_line(other, "/b", 0)
