@@ -188,3 +188,20 @@ def test_a_release_that_is_cancelled_goes_on(hosts: str) -> None:
                 assert lock.is_held
 
     run(main())
+
+
+def test_several_locks_hold_their_deadline_while_no_server_answers(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other, Lock(other, "/b"):
+            both = MultiLock(zk, ["/a", "/b"])
+            waiting = asyncio.ensure_future(both.acquire(timeout=0.5))
+            await poll_line(other, "/b", 2)
+            zk.set_hosts("127.0.0.1:1")
+            async with asyncio.timeout(5):
+                with pytest.raises(OperationTimeoutError):
+                    await waiting
+            zk.set_hosts(hosts.partition("/")[0])
+            await poll_line(other, "/a", 0)
+            await poll_line(other, "/b", 1)
+
+    run(main())

@@ -151,3 +151,21 @@ def test_deadlines(hosts: str) -> None:
     run(main())
     with pytest.raises(ValueError, match="at least one"):
         Semaphore(None, "/s", 0)  # type: ignore[arg-type]
+
+
+def test_an_acquire_holds_its_deadline_while_no_server_answers(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            holder = await Semaphore(other, "/s", 1).acquire()
+            waiting = asyncio.ensure_future(Semaphore(zk, "/s", 1).acquire(timeout=0.5))
+            await poll_line(other, "/s/leases", 2)
+            zk.set_hosts("127.0.0.1:1")
+            async with asyncio.timeout(5):
+                with pytest.raises(OperationTimeoutError):
+                    await waiting
+            zk.set_hosts(hosts.partition("/")[0])
+            await holder.leave()
+            await poll_line(other, "/s/leases", 0)
+            await poll_line(other, "/s/locks", 0)
+
+    run(main())

@@ -82,13 +82,14 @@ class Semaphore:
     async def _find_a_lease(self, timeout: float | None) -> Place:
         deadline = Deadline(timeout)
         lock = Lock(self._zk, self._layout.turns.format(self.path), layout=self._layout)
-        await lock.acquire(timeout)
+        turn = await lock.acquire(timeout)
         place: Place | None = None
         try:
             async with deadline.limit():
                 place = await take_place(self._zk, self._folder, "lease-", self._data)
                 await self._wait_for_a_lease(place)
         except BaseException as error:
+            turn.leave_in_background()
             if place is not None:
                 place.leave_in_background()
             if isinstance(error, TimeoutError) and not isinstance(error, OperationTimeoutError):
@@ -96,17 +97,19 @@ class Semaphore:
                     f"all {self.leases} leases are taken", operation="acquire", path=self.path
                 ) from None
             raise
-        finally:
-            await self._next_ones_turn(lock, place)
+        await self._next_ones_turn(turn, place, deadline)
         return place
 
-    async def _next_ones_turn(self, lock: Lock, place: Place | None) -> None:
-        """To look for a lease. If that fails nobody knows of ours."""
+    async def _next_ones_turn(self, turn: Place, place: Place, deadline: Deadline) -> None:
+        """To look for a lease: ours is found, so that goes on behind the deadline if need be. When
+        it fails nobody knows of ours."""
+        left = turn.leave_in_background()
         try:
-            await lock.release()
+            await asyncio.wait((left,), timeout=deadline.left)
+            if left.done():
+                left.result()
         except BaseException:
-            if place is not None:
-                place.leave_in_background()
+            place.leave_in_background()
             raise
 
     async def _wait_for_a_lease(self, place: Place) -> None:
