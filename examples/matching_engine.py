@@ -20,10 +20,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 
 import zoo
-from zoo.recipes.blocking import Election
+from zoo.client.errors import ClientError
+from zoo.recipes.blocking import Election, Place
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS orders(id INTEGER PRIMARY KEY, side TEXT, price INTEGER, left INTEGER);
@@ -101,17 +103,25 @@ def say(text: str) -> None:
 def run_engine(hosts: str, name: str, book: Book) -> None:
     with zoo.Client(hosts, session_timeout=2.0) as zk:
         while True:
-            with Election(zk, "/matching-engine", name=name) as leadership:
-                try:
-                    book.take_over(leadership.token)
-                    say(f"{name} leads with token {leadership.token}")
-                    # Pause between two rounds, or be told at once that the leadership is lost.
-                    while not leadership.wait_until_lost(timeout=0.02):
-                        if trades := book.match(name, leadership.token):
-                            say(f"{name} made {trades} trades")
-                    say(f"{name} has lost its leadership")
-                except FencedOffError as error:
-                    say(f"{name} is fenced off: {error}")
+            try:
+                with Election(zk, "/matching-engine", name=name) as leadership:
+                    lead(name, book, leadership)
+            except FencedOffError as error:
+                say(f"{name} is fenced off: {error}")
+            except ClientError as error:  # the session of a standby that was stopped, say
+                say(f"{name} stands for election again: {error}")
+                time.sleep(0.1)
+
+
+def lead(name: str, book: Book, leadership: Place) -> None:
+    """Until it is lost."""
+    book.take_over(leadership.token)
+    say(f"{name} leads with token {leadership.token}")
+    # Pause between two rounds, or be told at once that the leadership is lost.
+    while not leadership.wait_until_lost(timeout=0.02):
+        if trades := book.match(name, leadership.token):
+            say(f"{name} made {trades} trades")
+    say(f"{name} has lost its leadership")
 
 
 def main() -> None:

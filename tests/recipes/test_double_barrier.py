@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
+from typing import Any
 
 import pytest
 
-from tests.client.live import poll_until, run
+from tests.client.live import poll, poll_until, run
 from tests.recipes.test_lock import poll_line
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import OperationTimeoutError, SessionExpiredError
+from zoo.client.hosts import parse
+from zoo.client.session import Options, Session
 from zoo.recipes.double_barrier import DoubleBarrier
 from zoo.testing import drop_connection, expire_session
 
@@ -105,5 +109,99 @@ def test_a_round_that_was_opened_and_left_meanwhile_was_ours(hosts: str) -> None
             await slow
             await asyncio.gather(late.leave(), leaving)
             assert await other.children("/b") == []
+
+    run(main())
+
+
+def test_who_gives_up_right_after_coming_in_leaves_no_znode(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            await other.ensure_path("/b")
+            barrier = DoubleBarrier(zk, "/b", 2)
+            create, exists, asked = barrier._zk.create, barrier._zk.exists, []
+
+            async def create_in_an_earlier_round(*what: Any, **how: Any) -> Any:
+                await other.create("/b/ready")
+                await other.delete("/b/ready")
+                return await create(*what, **how)
+
+            async def stall_when_asked_again(*what: Any, **how: Any) -> Any:
+                asked.append(what)
+                if len(asked) > 1:
+                    await asyncio.Event().wait()
+                return await exists(*what, **how)
+
+            barrier._zk.create = create_in_an_earlier_round  # type: ignore[method-assign]
+            barrier._zk.exists = stall_when_asked_again  # type: ignore[method-assign]
+            with pytest.raises(OperationTimeoutError, match="fewer than 2"):
+                await barrier.enter(timeout=0.5)
+            assert len(asked) == 2
+            await poll_line(other, "/b", 0)
+
+    run(main())
+
+
+def test_one_whose_session_ended_before_the_opening_was_not_inside(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other, connect(hosts) as third:
+            late = asyncio.ensure_future(DoubleBarrier(zk, "/b", 2).enter())
+            await poll(lambda: len(zk._session.core.watches) == 2, "it waits for the others")
+            await zk.sync()
+            zk.set_hosts("127.0.0.1:1")
+            await expire_session_elsewhere(zk, hosts)
+            await poll_line(other, "/b", 0)
+            two, three = DoubleBarrier(other, "/b", 2), DoubleBarrier(third, "/b", 2)
+            await asyncio.gather(two.enter(), three.enter())
+            zk.set_hosts(hosts.partition("/")[0])
+            with pytest.raises(SessionExpiredError):
+                await late
+            await asyncio.gather(two.leave(), three.leave())
+
+    run(main())
+
+
+async def expire_session_elsewhere(zk: AsyncClient[bytes], hosts: str) -> None:
+    """While the client itself can reach no server."""
+    servers, _ = parse(hosts)
+    core = zk._session.core
+    twin = Session(servers, Options(), Random(0))
+    twin.core.take_over(core.session_id, core.password, core.last_zxid)
+    twin.start()
+    await twin.wait_for_server(10)
+    await twin.close(5)
+    assert twin.core.has_ended_session
+
+
+def test_an_opening_is_refused_when_one_whom_it_counted_has_left(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            barrier = DoubleBarrier(zk, "/b", 2)
+            await zk.ensure_path("/b")
+            for name in ("one", "two"):
+                await zk.create(f"/b/{name}")
+            node = await zk.get("/b")
+            names = await barrier._inside()
+            await zk.delete("/b/two")
+            await barrier._open(node, names)
+            assert await zk.exists("/b/ready") is None
+            await zk.create("/b/two")
+            await barrier._open(node, names)
+            assert await zk.exists("/b/ready") is not None
+
+    run(main())
+
+
+def test_one_object_is_one_member(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            barrier = DoubleBarrier(zk, "/b", 2)
+            first = asyncio.ensure_future(barrier.enter())
+            await asyncio.sleep(0)
+            with pytest.raises(RuntimeError, match="another task is entering"):
+                await barrier.enter()
+            other = DoubleBarrier(zk, "/b", 2)
+            await asyncio.gather(first, other.enter())
+            await asyncio.gather(barrier.leave(), other.leave())
+            assert await zk.children("/b") == []
 
     run(main())

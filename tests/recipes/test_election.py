@@ -123,3 +123,17 @@ def test_cancelled_twice_it_resigns_and_only_after_its_work(hosts: str) -> None:
             assert len(await zk.children("/e")) == 1
 
     run(main())
+
+
+def test_who_waits_for_a_latch_is_told_that_it_was_stopped(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, Election(zk, "/e"):
+            latch = LeaderLatch(zk, "/e")
+            await latch.start()
+            waiting = asyncio.create_task(latch.wait_until_leader())
+            await zk.sync()
+            await latch.stop()
+            with pytest.raises(NotHeldError, match="was stopped"):
+                await waiting
+
+    run(main())

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.client.live import poll_until, run
-from zoo.client.async_client import connect
+from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import OperationTimeoutError, TransactionFailedError
 from zoo.recipes import lease
 from zoo.recipes.lease import Lease
@@ -73,7 +74,8 @@ def test_kept_in_the_background(hosts: str, monkeypatch: pytest.MonkeyPatch) -> 
                 token = kept.token
 
                 async def is_renewed() -> bool:
-                    return (await zk.get("/l/beat")).version >= 4
+                    (beat,) = [each for each in await zk.children("/l") if "beat" in each]
+                    return (await zk.get(f"/l/{beat}")).version >= 3
 
                 await poll_until(is_renewed, "three renewals")
                 assert kept.token == token
@@ -101,3 +103,73 @@ def test_lost_when_it_cannot_be_renewed(hosts: str) -> None:
     run(main())
     with pytest.raises(ValueError, match="must be positive"):
         Lease(None, "/l", 0)  # type: ignore[arg-type]
+
+
+def test_a_lease_that_was_deleted_and_made_anew_is_not_the_former_holders(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            former, holder = Lease(zk, "/l", 60, holder="a"), Lease(other, "/l", 60, holder="b")
+            await former.acquire()
+            await other.delete_all("/l")
+            assert await holder.try_acquire()
+            late = former.guarded()
+            late.create("/too-late")
+            with pytest.raises(TransactionFailedError):
+                await late.commit()
+            former_tenure = former._tenure
+            with pytest.raises(NotHeldError, match="another has it"):
+                await former.renew()
+            former._tenure = former_tenure
+            await former.release()
+            assert await holder.current_holder() == "b"
+            await holder.renew()
+            assert len(await zk.children("/l")) == 1, "one beat"
+            await holder.release()
+            assert await zk.children("/l") == []
+
+    run(main())
+
+
+def hold_answers(zk: AsyncClient[Any], monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Transactions are sent, and the answer waits for the event."""
+    answer, request = asyncio.Event(), zk._session.request
+
+    async def delayed(op: Any, *more: Any) -> Any:
+        reply = await request(op, *more)
+        if op.name == "multi":
+            await answer.wait()
+        return reply
+
+    monkeypatch.setattr(zk._session, "request", delayed)
+    return answer
+
+
+def test_an_acquire_that_was_given_up_leaves_the_lease_to_others(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            answer = hold_answers(zk, monkeypatch)
+            lease = Lease(zk, "/l", 3600)
+            with pytest.raises(OperationTimeoutError, match="no answer"):
+                await lease.acquire(timeout=0.3)
+            answer.set()
+            assert not lease.is_held
+            await Lease(other, "/l", 3600).acquire(timeout=10)
+
+    run(main())
+
+
+def test_a_release_that_was_cancelled_goes_on(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            lease = Lease(zk, "/l", 3600)
+            await lease.acquire()
+            zk.set_hosts("127.0.0.1:1")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await lease.release()
+            zk.set_hosts(hosts.partition("/")[0])
+            await Lease(other, "/l", 3600).acquire(timeout=10)
+
+    run(main())

@@ -27,7 +27,7 @@ class Impolite(Lease):
     """Takes it whoever has it."""
 
     async def _try(self, wake: Wake | None = None) -> float:
-        await self._zk.ensure_path(self._beat)
+        await self._zk.ensure_path(self.path)
         return 0.0 if await self._take(await self._look(wake)) else 1.0
 
 

@@ -185,6 +185,38 @@ def test_a_contender_is_no_child_of_its_own() -> None:
     assert Contender("a", "lock", 1) < Contender("b", "lock", 2)
 
 
+# --- an operator deletes the znodes of holders, whatever else goes wrong
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_holders_are_told_when_their_znodes_are_deleted(seed: int) -> None:
+    told: dict[str, None] = {}
+
+    async def holder(process: Process) -> None:
+        async with process.connect() as zk:
+            while process.name not in told:
+                try:
+                    place = await Lock(zk, "/held").acquire()
+                    async with asyncio.timeout(120):
+                        await place.lost.wait()
+                    told[process.name] = None
+                except ClientError:
+                    await wait(0.1)
+
+    async def operator(process: Process) -> None:
+        async with process.connect() as zk:
+            while len(told) < 3:
+                await wait(process.rng.uniform(0, 2))
+                try:
+                    for name in await zk.children("/held"):
+                        await zk.delete(f"/held/{name}")
+                except ClientError:
+                    continue
+
+    simulate([holder] * 3 + [operator], seed=seed, duration=10)
+    assert len(told) == 3
+
+
 # --- cancelled at any moment, nothing stays behind
 
 Acquire = Callable[[Zk], Awaitable[Any]]

@@ -3,12 +3,13 @@
 Guarantee: `enter` returns once `members` were inside at one moment; `leave` returns once every one
 that was inside when it began has left, or died. The same path may be used round after round. On
 SUSPENDED both go on waiting. On LOST our znode is gone: `enter` raises SessionExpiredError (enter
-anew), and `leave` waits for the others all the same.
+anew), and `leave` waits for the others all the same. One object is one member.
 
 The znodes are those of kazoo's DoubleBarrier and Curator's DistributedDoubleBarrier: one per
 member and `ready`, which tells that the round is open and goes when somebody leaves. That is too
 early for a member that was cut off meanwhile, so ours also look at the barrier's own znode: opening
-writes it, and a write later than our entry (by zxid) means that our round was opened.
+writes it, in a transaction that is refused unless those whom it counted are inside. A write later
+than our entry (by zxid) means that a round was opened, and ours if our znode is still there.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class DoubleBarrier:
         self._zk = zk.with_data(BYTES)
         self._data = name.encode()
         self._place: Place | None = None
+        self._is_entering = False
 
     def __repr__(self) -> str:
         return f"<DoubleBarrier {self.path} {'inside' if self._place else 'outside'}>"
@@ -63,13 +65,14 @@ class DoubleBarrier:
     async def enter(self, timeout: float | None = None) -> None:
         """Wait until all are inside. Raises OperationTimeoutError after `timeout` seconds; then we
         are not inside any more."""
-        if self._place is not None:
-            raise RuntimeError(f"already inside {self.path}")
+        if self._place is not None or self._is_entering:
+            where = "another task is entering" if self._is_entering else "already inside"
+            raise RuntimeError(f"{where} {self.path}: one DoubleBarrier is one member")
+        self._is_entering = True
         opened = Wake()
         try:
             async with asyncio.timeout(timeout):
-                self._place = await self._come_in(opened)
-                await self._until_open(self._place, opened)
+                await self._until_open(await self._come_in(opened), opened)
         except BaseException as error:
             if self._place is not None:
                 self._place.leave_in_background()
@@ -80,6 +83,7 @@ class DoubleBarrier:
                 ) from None
             raise
         finally:
+            self._is_entering = False
             self._zk._forget(f"{self.path}/{READY}", opened)
 
     async def _come_in(self, opened: Wake) -> Place:
@@ -88,10 +92,13 @@ class DoubleBarrier:
         node = await self._zk.create(
             f"{self.path}/member", self._data, ephemeral=True, protected=True, make_parents=True
         )
+        # At once: whoever gives up later finds what is to be deleted.
+        place = Place(self._zk, node.path, node.stat.czxid, node.stat.ephemeral_owner)
+        self._place = place
         if opened.is_set():  # by an earlier round
             opened.clear()
             await self._zk.exists(f"{self.path}/{READY}", watch=opened)
-        return Place(self._zk, node.path, node.stat.czxid, node.stat.ephemeral_owner)
+        return place
 
     async def _until_open(self, place: Place, opened: Wake) -> None:
         ready = f"{self.path}/{READY}"
@@ -102,13 +109,13 @@ class DoubleBarrier:
             try:
                 barrier = await self._zk.get(self.path, watch=opened)
                 stat = await self._zk.exists(ready, watch=opened)
-                if max(barrier.stat.mzxid, stat.czxid if stat else 0) > place.token:
-                    return
                 names = await self._inside()
                 if place.name not in names:
                     raise SessionExpiredError("our znode is gone", path=place.path)
+                if max(barrier.stat.mzxid, stat.czxid if stat else 0) > place.token:
+                    return
                 if len(names) >= self.members:
-                    await self._open(barrier)
+                    await self._open(barrier, names)
                 else:
                     await opened.wait()
             finally:
@@ -117,13 +124,15 @@ class DoubleBarrier:
     async def _inside(self) -> list[str]:
         return [name for name in await self._zk.children(self.path) if name != READY]
 
-    async def _open(self, barrier: Node[bytes]) -> None:
-        """Whether it was us who opened shows when we look again."""
+    async def _open(self, barrier: Node[bytes], names: list[str]) -> None:
+        """If all these are inside. Whether it was us who opened shows when we look again."""
         for makes_ready in (True, False):
             transaction = self._zk.transaction()
             transaction.set(self.path, barrier.data, version=barrier.version)
             if makes_ready:
                 transaction.create(f"{self.path}/{READY}")
+            for name in names[: self.members]:
+                transaction.check(f"{self.path}/{name}")
             try:
                 await transaction.commit()
                 return
@@ -137,21 +146,21 @@ class DoubleBarrier:
 
     async def leave(self, timeout: float | None = None) -> None:
         """Wait until all others have left. Raises OperationTimeoutError after `timeout` seconds;
-        then we have left and others have not. Does nothing when we are not inside."""
+        then we are leaving and others have not left. Does nothing when we are not inside."""
         place, self._place = self._place, None
         if place is None:
             return
         try:
             async with asyncio.timeout(timeout):
                 await self._leave(place)
-        except TimeoutError as error:
-            if isinstance(error, ClientError):
-                raise
-            raise OperationTimeoutError(
-                "others are still inside", operation="leave", path=self.path
-            ) from None
-        finally:
-            await place.leave()
+                await place.leave()
+        except BaseException as error:
+            place.leave_in_background()
+            if isinstance(error, TimeoutError) and not isinstance(error, ClientError):
+                raise OperationTimeoutError(
+                    "others are still inside", operation="leave", path=self.path
+                ) from None
+            raise
 
     async def _leave(self, place: Place) -> None:
         await across_sessions(partial(self._zk.retrying, self._close))

@@ -143,19 +143,22 @@ class LeaderLatch:
             self._elected.clear()
 
     async def wait_until_leader(self, timeout: float | None = None) -> Place:
-        """Raises TimeoutError after `timeout` seconds, and what ended the candidacy: NoAuthError,
-        ClientClosedError."""
-        if self._task is None:
+        """Raises TimeoutError after `timeout` seconds, NotHeldError when the latch is not started
+        or is stopped, and what ended the candidacy: NoAuthError, ClientClosedError."""
+        task = self._task
+        if task is None:
             raise NotHeldError(f"{self._election.path}: not a candidate, the latch is not started")
         async with asyncio.timeout(timeout):
             while self._leadership is None:
                 elected = asyncio.ensure_future(self._elected.wait())
                 try:
-                    await asyncio.wait((elected, self._task), return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait((elected, task), return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     elected.cancel()
-                if self._task.done():
-                    self._task.result()
+                if self._task is not task:
+                    raise NotHeldError(f"{self._election.path}: the latch was stopped")
+                if task.done():
+                    task.result()
         return self._leadership
 
     async def stop(self) -> None:

@@ -9,11 +9,17 @@ holder that was paused may act late (the clock of a machine that sleeps stands s
 
 SUSPENDED and LOST need nothing: the lease is ours until `expires_in` is 0, which only renewing puts
 off. `async with` renews in the background; `lost` is set when that was not possible in time.
+
+The znode holds a record of the holder, and below it each tenure has a znode of a name of its own,
+the beat: made by the transaction that takes the lease, written to renew it, deleted by whoever
+takes it next or releases it. So what a holder does depends on its beat, and nothing that was
+deleted and made anew, by an operator say, is taken for it. (A record without its beat is free.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from functools import partial
@@ -22,7 +28,6 @@ from typing import Any, NamedTuple
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
 from zoo.client.errors import (
-    BadVersionError,
     ClientError,
     ConnectionLossError,
     NoNodeError,
@@ -32,9 +37,11 @@ from zoo.client.errors import (
 from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Transaction
+from zoo.errors import Code
+from zoo.jute.records import Stat
 from zoo.recipes.clock import ServiceClock
 from zoo.recipes.lock import NotHeldError
-from zoo.recipes.waiting import Deadline, Wake
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, across_sessions, in_background
 
 log = logging.getLogger("zoo.recipes")
 _RENEWALS = 3  # in each duration
@@ -42,14 +49,14 @@ _RENEWALS = 3  # in each duration
 
 class _Found(NamedTuple):
     node: Node[bytes]
-    beat: Node[bytes]
+    beat: Node[bytes] | None
     holder: str
     duration: float
 
 
 class _Tenure(NamedTuple):
     token: int
-    version: int
+    beat: str
 
 
 class Lease:
@@ -79,7 +86,6 @@ class Lease:
         self._zk = zk.with_data(BYTES)
         self._skew = skew
         self._clock = ServiceClock(zk, f"{path}/clock")
-        self._beat = f"{path}/beat"
         self._tenure: _Tenure | None = None
         self._ends = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
@@ -112,7 +118,7 @@ class Lease:
     def guarded(self) -> Transaction[Any]:
         """A transaction that is refused once another holder has the lease. Raises NotHeldError."""
         transaction = self._zk.transaction()
-        transaction.check(self.path, version=self._mine().version)
+        transaction.check(self._mine().beat)
         return transaction
 
     # --- taking it
@@ -123,13 +129,20 @@ class Lease:
         while True:
             changed = Wake()
             try:
-                left = await self._try(changed)
+                async with deadline.limit():
+                    left = await self._try(changed)
                 if left <= 0:
                     return
                 if not await changed.within(left, deadline):
                     raise OperationTimeoutError(
                         f"others had it for {timeout:g} s", operation="acquire", path=self.path
                     )
+            except TimeoutError as error:
+                if isinstance(error, ClientError):
+                    raise
+                raise OperationTimeoutError(
+                    f"no answer within {timeout:g} s", operation="acquire", path=self.path
+                ) from None
             finally:
                 self._zk._forget(self.path, changed)
 
@@ -149,9 +162,9 @@ class Lease:
             try:
                 found = await self._look(wake)
             except NoNodeError:
-                await self._zk.ensure_path(self._beat)
+                await self._zk.ensure_path(self.path)
                 continue
-            if found.holder not in ("", self.holder):
+            if found.beat is not None and found.holder != self.holder:
                 now = await self._clock.measure()
                 left = found.beat.stat.mtime / 1000 + found.duration + self._skew - now
                 if left > 0:
@@ -161,31 +174,49 @@ class Lease:
 
     async def _look(self, wake: Wake | None = None) -> _Found:
         node = await self._zk.get(self.path, watch=wake)
-        beat = await self._zk.get(self._beat)
         record = json.loads(node.data) if node.data else {}
+        beat: Node[bytes] | None = None
+        if record:
+            with contextlib.suppress(NoNodeError):
+                beat = await self._zk.get(self._beat(record.get("id", "")))
         return _Found(node, beat, record.get("holder", ""), record.get("duration", 0.0))
+
+    def _beat(self, name: str) -> str:
+        return f"{self.path}/beat-{name}"
 
     async def _take(self, found: _Found) -> bool:
         """False when another was faster."""
         began = asyncio.get_running_loop().time()
-        record = {"holder": self.holder, "duration": self.duration, "id": outside().unique_name()}
-        data = json.dumps(record).encode()
+        name = outside().unique_name()
+        record = {"holder": self.holder, "duration": self.duration, "id": name}
+        data, beat = json.dumps(record).encode(), self._beat(name)
         transaction = self._zk.transaction()
         transaction.set(self.path, data, version=found.node.version)
-        transaction.set(self._beat, b"", version=found.beat.version)
+        transaction.create(beat)
+        if found.beat is not None:
+            transaction.delete(found.beat.path, version=found.beat.version)
         try:
-            stat = (await transaction.commit())[0]
-        except TransactionFailedError:
+            stat = await self._outcome(transaction, data)
+        except BaseException:  # it may have been applied, or be applied yet
+            self._free_in_background(beat)
+            raise
+        if stat is None:
             return False
+        self._tenure = _Tenure(stat.mzxid, beat)
+        self._extend(began)
+        return True
+
+    async def _outcome(self, taking: Transaction[bytes], data: bytes) -> Stat | None:
+        """None: it was not applied."""
+        try:
+            stat: Stat = (await taking.commit())[0]
+            return stat
+        except TransactionFailedError:
+            return None
         except ConnectionLossError:
             await self._zk.sync(self.path)
             node = await self._zk.get(self.path)
-            if node.data != data:
-                return False
-            stat = node.stat
-        self._tenure = _Tenure(stat.mzxid, stat.version)
-        self._extend(began)
-        return True
+            return node.stat if node.data == data else None
 
     def _extend(self, began: float) -> None:
         """From before the write that did it: we believe in it no longer than anybody else."""
@@ -202,12 +233,11 @@ class Lease:
 
     async def renew(self) -> None:
         """Ours for another `duration` from now. Raises NotHeldError when another has it."""
-        transaction = self.guarded()
-        transaction.set(self._beat, b"")
+        beat = self._mine().beat
         began = asyncio.get_running_loop().time()
         try:
-            await transaction.commit()
-        except TransactionFailedError as error:
+            await self._zk.set(beat, b"")
+        except NoNodeError as error:
             self._tenure = None
             self._stop_timer()
             self.lost.set()
@@ -223,13 +253,32 @@ class Lease:
         tenure, self._tenure = self._tenure, None
         if tenure is not None:
             self._stop_timer()
-            await self._zk.retrying(partial(self._free, tenure))
+            try:
+                await self._zk.retrying(partial(self._free, tenure.beat))
+            except BaseException:
+                self._free_in_background(tenure.beat)
+                raise
 
-    async def _free(self, tenure: _Tenure) -> None:
+    async def _free(self, beat: str) -> None:
+        """End the tenure with this beat, if it is not over."""
+        transaction = self._zk.transaction()
+        transaction.delete(beat)
+        transaction.set(self.path, b"")
         try:
-            await self._zk.set(self.path, b"", version=tenure.version)
-        except (BadVersionError, NoNodeError):
-            return
+            await transaction.commit()
+        except TransactionFailedError as error:
+            if error.code is not Code.NONODE:
+                raise
+
+    def _free_in_background(self, beat: str) -> None:
+        """For as long as the client lives: a lease does not end with a session."""
+
+        async def surely() -> None:
+            with contextlib.suppress(ClientError):
+                free = partial(self._free, beat)
+                await self._zk.retrying(partial(across_sessions, free), PATIENT)
+
+        in_background(self._zk, surely())
 
     async def current_holder(self) -> str | None:
         """Who has it, or had it last and did not release it; None when it is free."""

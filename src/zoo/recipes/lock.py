@@ -136,6 +136,12 @@ class Lock:
         finally:
             self._local.release()
 
+    def _release_in_background(self) -> None:
+        """For a caller that must not wait: its deadline has passed."""
+        place, self._place, self._owner, self._depth = self._mine(), None, None, 0
+        place.leave_in_background()
+        self._local.release()
+
     async def __aenter__(self) -> Place:
         return await self.acquire()
 
@@ -193,7 +199,8 @@ class MultiLock:
                 place = await lock.acquire(deadline.left)
                 places.append(place)
         except BaseException:
-            await _release_all(self.locks[: len(places)])
+            for lock in self.locks[: len(places)]:
+                lock._release_in_background()
             raise
         return places
 

@@ -5,7 +5,7 @@ waits until none of those whom it must wait for is ahead. It watches one znode o
 them, so a release wakes one contender and not the herd. The znode's czxid is its fencing token: it
 grows from holder to holder, and a store that remembers the largest one it has seen can refuse the
 others. `guarded` is the same for data in the same service: a transaction that is refused once the
-place is gone.
+place is gone. A holder watches its own znode, too: an operator may delete that of one that hangs.
 
 Holding is never certain for ever: the session may expire while the process sleeps. `is_held` is
 false once the server was not heard of for a session timeout, and `lost` is set then. Even that may
@@ -21,7 +21,9 @@ exclude each other (`zoo.recipes.layouts`).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
@@ -29,16 +31,19 @@ from zoo.client.converters import BYTES
 from zoo.client.errors import (
     ClientClosedError,
     ClientError,
-    ConnectionLossError,
     NoNodeError,
     OperationTimeoutError,
     SessionExpiredError,
 )
+from zoo.client.retry import is_transient
 from zoo.client.states import State
 from zoo.client.transaction import Transaction
-from zoo.recipes.waiting import Wake, in_background
+from zoo.recipes.waiting import PATIENT, Wake, in_background
 
+_LOG = logging.getLogger(__name__)
 _WRAP = 1 << 32
+_SHORT = 0.05
+"""Seconds. A place that is held no longer costs no watch."""
 
 
 class Contender(NamedTuple):
@@ -85,9 +90,14 @@ class Place:
         """The fencing token: greater than that of every earlier holder."""
         self.lost = asyncio.Event()
         """Set once the place may be somebody else's; and when it was left."""
+        self.is_left = False
+        """Did we give it up ourselves?"""
         self._zk = zk
         self.session_id = session_id
+        self._is_taken = False
         self._timer: asyncio.TimerHandle | None = None
+        self._is_short: asyncio.TimerHandle | None = None
+        self._watching: asyncio.Task[None] | None = None
         zk.add_listener(self._on_state)
 
     def __repr__(self) -> str:
@@ -106,6 +116,42 @@ class Place:
             and self._zk.session_expires_in > 0
         )
 
+    def take(self) -> bool:
+        """Our turn has come: from now on `lost` tells when it is no longer sure that it is ours.
+
+        False when that is not sure even now: wait for an answer of the service, and look again.
+        (Who waits only goes on waiting through a silence: the session may survive it.) Raises
+        SessionExpiredError.
+        """
+        if self.lost.is_set() or self._zk.session_id != self.session_id:
+            raise SessionExpiredError("the place went with its session", path=self.path)
+        self._is_taken = self.is_held
+        if self._is_taken:
+            self._on_state(self._zk.state)
+            self._is_short = asyncio.get_running_loop().call_later(_SHORT, self._watch)
+        return self._is_taken
+
+    def _watch(self) -> None:
+        self._watching = in_background(self._zk, self._until_deleted())
+
+    async def _until_deleted(self) -> None:
+        """By somebody else: whoever is next in line holds it then."""
+        while True:
+            changed = Wake()
+            try:
+                look = partial(self._zk.get, self.path, watch=changed)
+                await self._zk.retrying(look, PATIENT)
+                await changed.wait()
+            except NoNodeError:
+                break
+            except ClientError as error:  # with the session it is lost anyway
+                _LOG.debug("%r cannot be watched: %s", self, error)
+                return
+            finally:
+                self._zk._forget(self.path, changed)
+        self._watching = None
+        self._give_up()
+
     def guarded(self) -> Transaction[Any]:
         """A transaction that commits only while the place is still ours.
 
@@ -117,6 +163,7 @@ class Place:
 
     async def leave(self) -> None:
         """Give it up. Returns once the znode is gone, or its session is; cancelled, it goes on."""
+        self.is_left = True
         self._give_up()
         try:
             await delete_surely(self._zk, self.path, self.session_id)
@@ -126,14 +173,16 @@ class Place:
 
     def leave_in_background(self) -> asyncio.Task[None]:
         """For a caller that must not wait: it was cancelled."""
+        self.is_left = True
         self._give_up()
         return in_background(self._zk, delete_surely(self._zk, self.path, self.session_id))
 
     def _give_up(self) -> None:
         self.lost.set()
         self._zk.remove_listener(self._on_state)
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._timer, self._is_short, self._watching):
+            if handle is not None:
+                handle.cancel()
 
     def _on_state(self, state: State) -> None:
         if self._timer is not None:
@@ -141,23 +190,27 @@ class Place:
             self._timer = None
         if state is State.LOST or state.is_final or self._zk.session_id != self.session_id:
             self._give_up()
-        elif state is State.SUSPENDED:
+        elif state is State.SUSPENDED and self._is_taken:
             left = max(0.0, self._zk.session_expires_in)
             self._timer = asyncio.get_running_loop().call_later(left, self.lost.set)
 
 
 async def delete_surely(zk: AsyncClient[Any], path: str, session_id: int) -> None:
-    """Delete a znode of ours, also across broken connections, as long as its session lives."""
+    """Delete a znode of ours, whatever passes meanwhile, as long as its session lives.
+
+    Raises what does not pass: NoAuthError.
+    """
+    pauses = PATIENT.pauses(zk._session.rng)
     while not zk.state.is_final and zk.session_id == session_id:
         try:
             await zk.delete(path)
             return
-        except (NoNodeError, ClientClosedError):
+        except (NoNodeError, ClientClosedError, SessionExpiredError):
             return
-        except (ConnectionLossError, OperationTimeoutError):
-            continue  # the next try waits for a connection, at most for its own timeout
-        except SessionExpiredError:
-            return
+        except ClientError as error:
+            if not is_transient(error):
+                raise
+        await asyncio.sleep(next(pauses))
 
 
 async def take_place(
@@ -202,7 +255,8 @@ async def wait_for_turn(
     blocker: Blocker,
     names: list[str] | None = None,
 ) -> None:
-    """Until nobody is in the way; `names` are who is there, when that was asked already.
+    """Until nobody is in the way; the place is taken then. `names` are who is there, when that was
+    asked already.
 
     Raises SessionExpiredError when the place is gone.
     """
@@ -219,7 +273,9 @@ async def wait_for_turn(
             )
         first = blocker(line, mine)
         if first is None:
-            return
+            if place.take():
+                return
+            continue
         moved, ahead = Wake(), f"{parent}/{first.name}"
         try:
             await place._zk.get(

@@ -7,11 +7,16 @@ the tokens of holders differ, but of two of them the greater one is not the only
 Whoever is first in line looks for a free lease, the others wait behind it, so a release wakes one.
 The znodes (`locks` and `leases`) are those of Curator's InterProcessSemaphoreV2, or of kazoo's
 Semaphore (`layout=KAZOO`).
+
+Tasks may share a Semaphore: it knows who acquired which lease, and whoever leaves gives back their
+own, or nothing when that was lost meanwhile, never somebody else's.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Hashable
+from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import NoNodeError, OperationTimeoutError, SessionExpiredError
@@ -19,6 +24,18 @@ from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock, NotHeldError
 from zoo.recipes.places import Place, take_place
 from zoo.recipes.waiting import Deadline, Wake
+
+
+class _Held(NamedTuple):
+    place: Place
+    owner: Hashable
+    """The task, or the thread of a blocking twin."""
+    is_of_a_block: bool
+
+    def is_over(self, owner: Hashable) -> bool:
+        """Nobody will ask for it any more, now that this owner has acquired another."""
+        is_over = self.place.lost.is_set() if self.owner == owner else self.place.is_left
+        return is_over and not self.is_of_a_block
 
 
 class Semaphore:
@@ -41,26 +58,38 @@ class Semaphore:
         self._data = name.encode()
         self._layout = layout
         self._folder = layout.leases.format(path)
-        self._held: list[Place] = []
+        self._held: list[_Held] = []
 
     def __repr__(self) -> str:
         return f"<Semaphore {self.path} {len(self._ours())} held of {self.leases}>"
 
     def _ours(self) -> list[Place]:
         """Without those that were lost, or left one by one."""
-        return [place for place in self._held if not place.lost.is_set()]
+        return [each.place for each in self._held if not each.place.lost.is_set()]
 
     async def acquire(self, timeout: float | None = None) -> Place:
         """A lease; `place.leave()` or `release` gives it back. Raises OperationTimeoutError."""
+        return await self._acquire(asyncio.current_task(), timeout)
+
+    async def _acquire(
+        self, owner: Hashable, timeout: float | None = None, *, for_a_block: bool = False
+    ) -> Place:
+        place = await self._find_a_lease(timeout)
+        self._held = [each for each in self._held if not each.is_over(owner)]
+        self._held.append(_Held(place, owner, for_a_block))
+        return place
+
+    async def _find_a_lease(self, timeout: float | None) -> Place:
         deadline = Deadline(timeout)
         lock = Lock(self._zk, self._layout.turns.format(self.path), layout=self._layout)
-        await lock.acquire(timeout)
+        turn = await lock.acquire(timeout)
         place: Place | None = None
         try:
             async with deadline.limit():
                 place = await take_place(self._zk, self._folder, "lease-", self._data)
                 await self._wait_for_a_lease(place)
         except BaseException as error:
+            turn.leave_in_background()
             if place is not None:
                 place.leave_in_background()
             if isinstance(error, TimeoutError) and not isinstance(error, OperationTimeoutError):
@@ -68,18 +97,19 @@ class Semaphore:
                     f"all {self.leases} leases are taken", operation="acquire", path=self.path
                 ) from None
             raise
-        finally:
-            await self._release(lock, place)
-        self._held = [*self._ours(), place]
+        await self._next_ones_turn(turn, place, deadline)
         return place
 
-    async def _release(self, lock: Lock, place: Place | None) -> None:
-        """The next one's turn to look for a lease. If that fails nobody knows of ours."""
+    async def _next_ones_turn(self, turn: Place, place: Place, deadline: Deadline) -> None:
+        """To look for a lease: ours is found, so that goes on behind the deadline if need be. When
+        it fails nobody knows of ours."""
+        left = turn.leave_in_background()
         try:
-            await lock.release()
+            await asyncio.wait((left,), timeout=deadline.left)
+            if left.done():
+                left.result()
         except BaseException:
-            if place is not None:
-                place.leave_in_background()
+            place.leave_in_background()
             raise
 
     async def _wait_for_a_lease(self, place: Place) -> None:
@@ -89,19 +119,45 @@ class Semaphore:
                 names = await self._zk.children(self._folder, watch=changed)
                 if place.name not in names:
                     raise SessionExpiredError("our lease is gone", path=place.path)
-                if len(names) <= self.leases:
+                if len(names) > self.leases:
+                    await changed.wait()
+                elif place.take():
                     return
-                await changed.wait()
             finally:
                 self._zk._forget(self._folder, changed)
 
-    async def release(self) -> None:
-        """Give back the lease that was acquired first. Raises NotHeldError when there is none."""
-        if not self._held:
-            raise NotHeldError(f"no lease of {self.path} is held")
-        place = (self._ours() or self._held)[0]
-        self._held.remove(place)
-        await place.leave()
+    async def release(self, place: Place | None = None) -> None:
+        """Give back this lease; None: of those that this task has acquired the first, and when it
+        has acquired none, the first that another has. Raises NotHeldError when there is none.
+        """
+        await self._release(asyncio.current_task(), place)
+
+    async def _release(self, owner: Hashable, place: Place | None = None) -> None:
+        held = self._to_release(owner, place)
+        if held is None:
+            raise NotHeldError(f"no such lease of {self.path}")
+        if not held.is_of_a_block:
+            self._held.remove(held)
+        await held.place.leave()
+
+    def _to_release(self, owner: Hashable, place: Place | None) -> _Held | None:
+        """Of one's own even a lost one; of others only what no block has."""
+        held = [each for each in self._held if not each.place.is_left]
+        if place is not None:
+            return next((each for each in held if each.place is place), None)
+        mine = [each for each in held if each.owner == owner]
+        others = [each for each in held if not each.is_of_a_block]
+        there = [each for each in mine or others if not each.place.lost.is_set()]
+        return next(iter(there or mine), None)
+
+    async def _leave_block(self, owner: Hashable) -> None:
+        """What this owner has entered with last. (Entered by a task that handed the block on: the
+        last that anybody has.)"""
+        entered = [each for each in self._held if each.is_of_a_block]
+        mine = [each for each in entered if each.owner == owner]
+        for held in (mine or entered)[-1:]:
+            self._held.remove(held)
+            await held.place.leave()
 
     async def holders(self) -> int:
         """How many leases are taken, by anybody."""
@@ -111,8 +167,7 @@ class Semaphore:
             return 0
 
     async def __aenter__(self) -> Place:
-        return await self.acquire()
+        return await self._acquire(asyncio.current_task(), for_a_block=True)
 
     async def __aexit__(self, *_: object) -> None:
-        if self._held:  # not: lost, and forgotten when another was acquired
-            await self.release()
+        await self._leave_block(asyncio.current_task())

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.errors import Code
 from zoo.recipes import Lease
 from zoo.recipes.lock import NotHeldError
 from zoo.testing.simulated import Process, Program, Run
@@ -118,7 +117,7 @@ class LeaseStudy:
     async def write(self, zk: AsyncClient[bytes], lease: Lease) -> bool:
         transaction = lease.guarded()
         transaction.set(LEDGER, b"%d" % lease.token)
-        return await still_held(transaction, Code.BADVERSION)
+        return await still_held(transaction)
 
     def check(self, run: Run) -> None:
         check_ledger(run)

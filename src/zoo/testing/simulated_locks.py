@@ -136,12 +136,31 @@ class SemaphoreStudy(HoldersStudy):
         self.holders = Holders(self.leases)
 
     async def turn(self, process: Process, zk: AsyncClient[bytes]) -> None:
-        semaphore = Semaphore(zk, PATH, self.leases)
-        place = await patiently(process, semaphore.acquire)
-        try:
-            await self.hold(process, zk, [place])
-        finally:
-            await semaphore.release()
+        """Two tasks of a process share one object, sometimes for several turns."""
+        shared = Semaphore(zk, PATH, self.leases)
+        tasks = [self.worker(process, shared) for _ in range(process.rng.randint(1, 2))]
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
+
+    async def hold(
+        self, process: Process, zk: AsyncClient[bytes], places: Sequence[Place], mode: str = ""
+    ) -> None:
+        await super().hold(process, zk, places, mode)
+        given = [place.path for place in places if place.is_left]
+        assert not given, f"{process.name} holds {given}: somebody else has given it back"
+
+    async def worker(self, process: Process, shared: Semaphore) -> None:
+        for _ in range(process.rng.randint(1, 3)):
+            if process.rng.random() < 0.5:
+                async with shared as place:
+                    await self.hold(process, shared._zk, [place])
+                continue
+            place = await patiently(process, shared.acquire)
+            try:
+                await self.hold(process, shared._zk, [place])
+            finally:
+                await shared.release()
 
 
 class MultiLockStudy(HoldersStudy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import get_ident
 from typing import Any
 
 from zoo.client.blocking import Client
@@ -26,16 +27,19 @@ class Semaphore(Twin[semaphore.Semaphore], of=semaphore.Semaphore):
         super().__init__(semaphore.Semaphore(zk._client, path, leases, name=name, layout=layout))
 
     def acquire(self, timeout: float | None = None) -> Place:
-        return Place(run(self._recipe.acquire(timeout)))
+        return Place(run(self._recipe._acquire(get_ident(), timeout)))
 
-    def release(self) -> None:
-        run(self._recipe.release())
+    def release(self, place: Place | None = None) -> None:
+        """Give back this lease; None: of those that this thread has acquired the first, and when it
+        has acquired none, the first that another has. Raises NotHeldError when there is none.
+        """
+        run(self._recipe._release(get_ident(), None if place is None else place._recipe))
 
     def holders(self) -> int:
         return run(self._recipe.holders())
 
     def __enter__(self) -> Place:
-        return self.acquire()
+        return Place(run(self._recipe._acquire(get_ident(), for_a_block=True)))
 
     def __exit__(self, *_: object) -> None:
-        self.release()
+        run(self._recipe._leave_block(get_ident()))
