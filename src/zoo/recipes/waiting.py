@@ -60,6 +60,22 @@ class Deadline:
         return asyncio.timeout(self.left)
 
 
+class Backoff:
+    """The pauses of what is tried for ever: longer and longer, until it has succeeded once."""
+
+    _POLICY = RetryPolicy(attempts=None, deadline=None, base=0.1)
+
+    def __init__(self, zk: AsyncClient[Any]) -> None:
+        self._rng = zk._session.rng
+        self.reset()
+
+    def reset(self) -> None:
+        self._pauses = self._POLICY.pauses(self._rng)
+
+    async def wait(self) -> None:
+        await asyncio.sleep(next(self._pauses))
+
+
 async def across_sessions(operation: Callable[[], Awaitable[R]]) -> R:
     """Again in the next session when this one is lost meanwhile."""
     while True:
