@@ -49,6 +49,8 @@ class Deadline:
 
     def __init__(self, timeout: float | None) -> None:
         self._end = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        self.covers_requests = timeout != 0
+        """Without any time one look is taken, however long the servers take to answer."""
 
     @property
     def left(self) -> float | None:
@@ -124,11 +126,12 @@ def take_back(zk: AsyncClient[Any], delete: Delete) -> None:
 
 @contextlib.asynccontextmanager
 async def surely_gone(zk: AsyncClient[Any], delete: Delete) -> AsyncIterator[None]:
-    """For what deletes our znode unless it went with its session; cancelled, that goes on."""
+    """For what deletes our znode unless it went with its session; however else it fails or is
+    cancelled, that goes on."""
     try:
         yield
     except SessionExpiredError:
         return
-    except asyncio.CancelledError:
+    except BaseException:
         take_back(zk, delete)
         raise
