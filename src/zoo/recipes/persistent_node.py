@@ -81,7 +81,7 @@ class PersistentNode(Generic[T]):
         while True:
             changed = Wake()
             try:
-                limit = asyncio.timeout(deadline.left if deadline.covers_requests else None)
+                limit = deadline.of_requests()
                 try:
                     async with limit:
                         if await self._is_ours(changed):

@@ -57,6 +57,15 @@ class Deadline:
         """In seconds; negative once it has passed."""
         return None if self._end is None else self._end - asyncio.get_running_loop().time()
 
+    @property
+    def for_request(self) -> float | None:
+        """The timeout of the next request; None: the client's operation_timeout."""
+        return self.left if self.covers_requests else None
+
+    def of_requests(self) -> asyncio.Timeout:
+        """`limit` for the requests."""
+        return asyncio.timeout(self.for_request)
+
     def limit(self) -> asyncio.Timeout:
         """`async with deadline.limit(): ...` raises TimeoutError when it passes."""
         return asyncio.timeout(self.left)
