@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from tests.client.live import run
+import pytest
+
+from tests.client.live import poll, run
 from zoo.client.async_client import connect
-from zoo.client.results import Node
+from zoo.client.converters import JSON
+from zoo.client.errors import (
+    ClientClosedError,
+    NoAuthError,
+    OperationTimeoutError,
+    ThrottledError,
+)
+from zoo.client.results import Children, Node
+from zoo.jute.constants import CREATOR_ALL_ACL
 from zoo.recipes.cache import NodeCache, TreeCache
+from zoo.recipes.waiting import Backoff
 from zoo.testing import drop_connection, expire_session
 
 
@@ -83,3 +95,107 @@ def test_one_node(hosts: str) -> None:
                 await cache.wait_for(lambda: cache.node is None, 5)
 
     run(main())
+
+
+def test_what_cannot_be_read_is_left_out_and_the_rest_followed(
+    hosts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with connect(hosts, data=JSON) as zk, connect(hosts) as owner:
+            await owner.add_auth("digest", b"a:b")
+            await owner.ensure_path("/t")
+            await owner.create("/t/ours", b"1")
+            async with TreeCache(zk, "/t") as cache:
+                await owner.create("/t/nonsense", b"{")
+                await owner.create("/t/secret", b"1", acl=CREATOR_ALL_ACL)
+                await owner.create("/t/secret/below", b"2")
+                drop_connection(zk)
+                await owner.set("/t/ours", b"3")
+                paths = ["/t", "/t/ours"]
+                await poll(lambda: seen(cache) == (True, paths, ["/t/nonsense", "/t/secret"]), "a")
+                assert "not json" in cache.unreadable["/t/nonsense"]
+                assert "access control" in cache.unreadable["/t/secret"]
+                await owner.set("/t/nonsense", b"{}")
+                await owner.delete_all("/t/secret")
+                drop_connection(zk)  # nobody is told what happens to what he may not read
+                paths.insert(1, "/t/nonsense")
+                await poll(lambda: seen(cache) == (True, paths, []), "both are mended")
+            await owner.set("/t/ours", b"]")
+            async with NodeCache(zk, "/t/ours") as one:
+                assert (one.node, list(one.unreadable)) == (None, ["/t/ours"])
+
+    def seen(cache: TreeCache[Any]) -> tuple[bool, list[str], list[str]]:
+        return cache.is_current, list(cache.snapshot()), list(cache.unreadable)
+
+    run(main())
+    assert caplog.text.count("/t/nonsense is left out") == 1
+
+
+def test_a_listener_that_fails_is_told_of_the_next_change(
+    hosts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        heard: list[str] = []
+
+        def listener(path: str, _: Node[Any] | None) -> None:
+            heard.append(path)
+            if path == "/t/a":
+                raise KeyError("a bug")
+
+        async with connect(hosts) as zk, TreeCache(zk, "/t", listener):
+            await zk.create("/t/a", make_parents=True)
+            await zk.create("/t/b")
+            await poll(lambda: heard[-1:] == ["/t/b"], "told of the next one")
+
+    run(main())
+    assert "a bug" in caplog.text
+
+
+def test_start_raises_at_once_what_time_does_not_mend(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as owner:
+            await owner.add_auth("digest", b"a:b")
+            await owner.create("/secret", b"1", acl=CREATOR_ALL_ACL)
+            for kind in (TreeCache, NodeCache):
+                with pytest.raises(NoAuthError):
+                    await kind(zk, "/secret").start(None)
+        with pytest.raises(ClientClosedError):
+            await TreeCache(zk, "/t").start(None)
+        with pytest.raises(ClientClosedError):
+            await TreeCache(connect(hosts), "/never-started").start(None)
+
+    run(main())
+
+
+def test_trouble_is_told_and_tried_again_less_and_less_often(
+    hosts: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def wait(self: Backoff) -> None:
+        pauses.append(next(self._pauses))
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Backoff, "wait", wait)
+
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            cache, answers = TreeCache(zk, "/t"), zk.children_stat
+
+            async def refuse(*_: object, **__: object) -> Children:
+                if len(pauses) < 8:
+                    raise ThrottledError("not now")
+                return await answers("/t")
+
+            await zk.create("/t")
+            monkeypatch.setattr(zk, "children_stat", refuse)
+            await cache.start()
+            assert len(pauses) == 8
+            assert max(pauses[4:]) > max(pauses[:1])
+            await cache.stop()
+            pauses.clear()
+            with pytest.raises(OperationTimeoutError, match="no copy after 0 s"):
+                await TreeCache(zk, "/t").start(0)
+
+    run(main())
+    assert "not now" in caplog.text

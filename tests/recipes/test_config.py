@@ -102,6 +102,39 @@ def test_nobody_sees_a_bad_value(hosts: str) -> None:
     run(main())
 
 
+def test_whatever_a_bad_value_raises_the_next_good_one_is_shown(hosts: str) -> None:
+    def choke(limits: Limits) -> None:
+        if limits.most < 0:
+            raise KeyError("no such limit")
+
+    def document(revision: object, settings: object) -> bytes:
+        return json.dumps({"revision": revision, "settings": settings}).encode()
+
+    async def main() -> None:
+        async with (
+            connect(hosts) as zk,
+            Config(zk, "/config/limits", Limits, validate=choke) as config,
+        ):
+            await config.set(Limits(5))
+            bad = (
+                (document(2, {"most": -1}), "no such limit"),
+                (document("2", {}), "not what Config writes"),
+                (document(2, [1]), "not what Config writes"),
+                (b"[" * 100_000, "not what Config writes"),
+            )
+            for n, (data, why) in enumerate(bad):
+                await zk.set("/config/limits", data)
+                await poll(lambda why=why: why in config.problem, why)  # type: ignore[misc]
+                assert config.value == Limits(5 + n)
+                await zk.set("/config/limits", document(9, {"most": 6 + n}))
+                await poll(lambda n=n: config.value == Limits(6 + n), "good")  # type: ignore[misc]
+                assert config.problem == ""
+            with pytest.raises(BadSettingsError, match="no such limit"):
+                await config.update(most=-1)
+
+    run(main())
+
+
 def test_no_change_is_lost_unseen(hosts: str) -> None:
     async def main() -> None:
         async with (

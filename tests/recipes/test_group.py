@@ -49,3 +49,20 @@ def test_a_member_enters_anew_after_its_session_was_lost(hosts: str) -> None:
             await group.leave()
 
     run(main())
+
+
+def test_a_member_whose_data_do_not_decode_hides_nobody(hosts: str) -> None:
+    async def main() -> None:
+        async with (
+            connect(hosts, data=TEXT) as zk,
+            connect(hosts) as other,
+            Group(zk, "/g", "b", "x") as group,
+        ):
+            await other.create("/g/a", b"\xff", ephemeral=True)
+            assert await group.members() == {"b": "x"}
+            changes = group.changes()
+            assert await anext(changes) == {"b": "x"}
+            await other.create("/g/c", b"y", ephemeral=True)
+            assert await anext(changes) == {"b": "x", "c": "y"}
+
+    run(main())

@@ -67,7 +67,10 @@ def test_there_and_back(
     assert hash(Instance.from_bytes(instance.to_bytes())) == hash(instance)
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"7", b"null", b'{"name":"a"}', b"\xff"])
+ENDLESS = b'{"name":"s","id":"i","address":"h","port":1,"registrationTimeUTC":1e999}'
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"7", b"null", b'{"name":"a"}', b"\xff", ENDLESS])
 def test_what_is_no_instance(data: bytes) -> None:
     with pytest.raises(ValueError):
         Instance.from_bytes(data)
@@ -78,3 +81,5 @@ def test_what_cannot_be() -> None:
         Instance("a/b", "h", 1)
     with pytest.raises(ValueError, match="positive"):
         Instance("a", "h", 1, weight=0)
+    with pytest.raises(ValueError, match="positive"):
+        Instance("a", "h", 1, weight=float("inf"))

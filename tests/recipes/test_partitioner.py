@@ -175,3 +175,27 @@ def test_weights_and_a_name_that_is_taken(hosts: str) -> None:
         assert outside.overlaps == []
 
     run(main())
+
+
+def test_what_no_partitioner_has_written_is_overlooked(
+    hosts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as foreign:
+            work, partitions = Outside().worker("b"), ["x", "y"]
+            for name, data in (("a", b""), ("c", b"{"), ("d", b"[1]"), ("e", b"-1")):
+                await foreign.create(f"/p/members/{name}", data, ephemeral=True, make_parents=True)
+            async with Partitioner(zk, "/p", "b", partitions, work) as mine:
+                await poll(lambda: list(mine.owned) == partitions, "nobody else is to work")
+                owners = {"x": "b", "y": "b"}
+                for data in (b"{", b"5", b'{"owners": {}}', b'{"as_of": 1, "owners": [1]}'):
+                    await foreign.set("/p/assignment", data)
+
+                    async def is_planned() -> bool:
+                        return await mine.assignment() == owners
+
+                    await poll_until(is_planned, f"{data!r} is replaced")
+                    assert list(mine.owned) == partitions, "what is at work goes on"
+
+    run(main())
+    assert "/p/members/d is left out" in caplog.text

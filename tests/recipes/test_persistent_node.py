@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.client.live import poll_until, run
 from zoo.client.async_client import AsyncClient, connect
-from zoo.client.errors import NodeExistsError
+from zoo.client.errors import ConnectionLossError, NodeExistsError, OperationTimeoutError
 from zoo.recipes.persistent_node import PersistentNode
 from zoo.testing import drop_connection, expire_session
 
@@ -121,5 +122,70 @@ def test_what_is_there_is_given_our_data(hosts: str) -> None:
             await zk.create("/a", b"old")
             async with PersistentNode(zk, "/a", ephemeral=False):
                 assert (await zk.get("/a")).data == b"old"
+
+    run(main())
+
+
+def test_a_stop_that_fails_goes_on_and_may_be_repeated(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            delete, is_out = zk.delete, [True]
+
+            async def fail(path: str, **options: Any) -> None:
+                if is_out[0]:
+                    raise ConnectionLossError("an outage")
+                await delete(path, **options)
+
+            async def is_gone() -> bool:
+                return await other.exists("/a") is None
+
+            monkeypatch.setattr(zk, "delete", fail)
+            for is_repeated in (False, True):
+                is_out[0] = True
+                node = PersistentNode(zk, "/a", b"1")
+                await node.start()
+                with pytest.raises(ConnectionLossError):
+                    await node.stop()
+                assert not node.is_there
+                is_out[0] = False
+                if is_repeated:
+                    await node.stop()
+                    assert await is_gone()
+                await poll_until(is_gone, "deleted in the background")
+
+    run(main())
+
+
+def test_started_by_two_it_is_stopped_by_one(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            node = PersistentNode(zk, "/a", b"1")
+            await asyncio.gather(node.start(), node.start(), node.start())
+            running = [repr(task.get_coro()) for task in asyncio.all_tasks()]
+            assert sum("PersistentNode._keep" in each for each in running) == 1, "one keeper"
+            await asyncio.gather(node.stop(), node.stop())
+            await zk.create("/a")
+            await zk.delete("/a")
+            await zk.sync()
+            assert await zk.exists("/a") is None
+
+    run(main())
+
+
+def test_the_deadline_covers_the_requests(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            answer = zk.exists
+
+            async def stall(*_: object, **__: object) -> None:
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(zk, "exists", stall)
+            with pytest.raises(OperationTimeoutError, match="did not answer"):
+                await PersistentNode(zk, "/a").start(0.05)
+            monkeypatch.setattr(zk, "exists", answer)
+            await PersistentNode(zk, "/b").start(0)
 
     run(main())

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.client.live import run
+from tests.client.live import poll_until, run
 from zoo.client.async_client import AsyncClient, connect
 from zoo.client.errors import (
     ConnectionLossError,
     OperationTimeoutError,
     Outcome,
+    RequestTooLargeError,
     TransactionFailedError,
 )
 from zoo.client.transaction import Transaction
@@ -160,5 +161,78 @@ def test_a_cancelled_taker_leaves_no_claim(hosts: str) -> None:
                     assert await queue.put_back(taking.result())
                     break
             assert (await queue.take(timeout=5)).data == b"one"
+
+    run(main())
+
+
+def test_a_client_has_one_producer_whatever_becomes_of_its_puts(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+
+            async def is_one() -> bool:
+                return len(await other.children("/q/producers")) == 1
+
+            await asyncio.gather(*(Queue(zk, "/q").put(b"x") for _ in range(5)))
+            assert await is_one()
+            with pytest.raises(RequestTooLargeError):
+                await Queue(zk, "/q").put(b"x" * 2_000_000)
+            with pytest.raises(TypeError):
+                await Queue(zk, "/q").put(5)  # type: ignore[arg-type]
+            assert await is_one()
+            for turns in range(6):
+                putting = asyncio.ensure_future(Queue(zk, "/q").put(b"cancelled"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                putting.cancel()
+                await asyncio.gather(putting, return_exceptions=True)
+            await Queue(zk, "/q").put(b"last")
+            await poll_until(is_one, "those of cancelled puts go")
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [Queue, WorkQueue])
+@pytest.mark.parametrize("stalled", ["children", "get"])
+def test_the_deadline_covers_the_requests(
+    hosts: str, monkeypatch: pytest.MonkeyPatch, kind: type[Any], stalled: str
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+
+            async def stall(*_: object, **__: object) -> None:
+                await asyncio.Event().wait()
+
+            queue = kind(zk, "/q")
+            take = queue.get if kind is Queue else queue.take
+            with pytest.raises(OperationTimeoutError):
+                await asyncio.wait_for(take(0), 5)
+            await queue.put(b"x")
+            with monkeypatch.context() as patch:
+                patch.setattr(zk, stalled, stall)
+                with pytest.raises(OperationTimeoutError, match="no item came"):
+                    await take(timeout=0.1)
+            taken = await take(0 if kind is Queue else 5)  # the claim may be on its way back
+            assert b"x" in (taken, getattr(taken, "data", b""))
+
+    run(main())
+
+
+def test_an_item_whose_removal_is_not_answered_in_time_is_in_doubt(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue, given = Queue(zk, "/q"), list[float]()
+
+            async def late(path: str, *, timeout: float, **_: object) -> None:
+                given.append(timeout)
+                raise OperationTimeoutError(path=path, outcome=Outcome.UNKNOWN)
+
+            path = await queue.put(b"x")
+            monkeypatch.setattr(zk, "delete", late)
+            with pytest.raises(OperationTimeoutError) as doubt:
+                await queue.get(timeout=5)
+            assert (doubt.value.path, doubt.value.outcome) == (path, Outcome.UNKNOWN)
+            assert 0 < given[0] <= 5
 
     run(main())

@@ -102,6 +102,87 @@ def test_an_id_belongs_to_one_address(hosts: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("is_one_client", [False, True])
+def test_of_two_with_one_id_the_later_stays(hosts: str, is_one_client: bool) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as another:
+            told: list[bool] = []
+            other = zk if is_one_client else another
+            first, second = Instance("s", "h", 1, id="a"), Instance("s", "h", 1, id="a", weight=2)
+            a = await ServiceRegistry(zk).register(first, listener=told.append)
+            b = await ServiceRegistry(other).register(second)
+            czxid = (await another.get(a.path)).stat.czxid
+            await poll(lambda: told == [True, False], "the first is told of its loss")
+            await a.update(metadata={"zone": "x"})
+            assert (a.is_registered, b.is_registered) == (False, True)
+            assert (await another.get(a.path)).data == second.to_bytes()
+            assert len(zk._session.core.watches) == 1 + is_one_client, "each waits once"
+            await b.withdraw()
+            await poll(lambda: told == [True, False, True], "the first is back")
+            assert (await another.get(a.path)).stat.czxid > czxid
+            c = await ServiceRegistry(other).register(second)
+            await poll(lambda: not a.is_registered, "replaced again")
+            await a.withdraw()
+            assert (await another.get(a.path)).data == second.to_bytes(), "not ours to delete"
+            await c.withdraw()
+
+    run(main())
+
+
+def test_an_id_that_went_elsewhere_is_waited_for(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            a = await ServiceRegistry(zk).register(Instance("s", "h", 1, id="a"))
+            async with other.transaction() as both:
+                both.delete(a.path)
+                both.create(a.path, Instance("s", "h", 2, id="a").to_bytes(), ephemeral=True)
+            await poll(lambda: not a.is_registered, "it is told")
+            await other.set(a.path, b"changed")
+            await zk.sync()
+            await a.update(weight=2)
+            assert (await other.get(a.path)).data == b"changed"
+            await poll(lambda: len(zk._session.core.watches) == 1, "one watch")
+            await other.delete(a.path)
+            await poll(lambda: a.is_registered, "it is back")
+
+    run(main())
+
+
+def test_an_update_under_way_does_not_outlive_the_withdrawal(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            for turns in range(12):
+                mine = await ServiceRegistry(zk).register(Instance("s", "h", 1))
+                updating = asyncio.ensure_future(mine.update(weight=2.0))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await mine.withdraw()
+                await updating
+                assert await zk.children("/services/s") == [], f"after {turns} turns"
+                await mine.update(weight=3.0)
+                assert await zk.children("/services/s") == []
+
+    run(main())
+
+
+def test_a_listener_that_fails_does_not_end_the_registration(
+    hosts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        def fail(_: bool) -> None:
+            raise KeyError("a bug")
+
+        async with (
+            connect(hosts) as zk,
+            await ServiceRegistry(zk).register(Instance("s", "h", 1), listener=fail) as mine,
+        ):
+            await zk.delete(mine.path)
+            await poll(lambda: mine.times == 2, "registered again")
+
+    run(main())
+    assert "a bug" in caplog.text
+
+
 @pytest.mark.parametrize("moments", [range(8), range(8, 16)])
 def test_cancelled_while_it_comes_or_goes_nothing_stays(hosts: str, moments: range) -> None:
     async def main() -> None:

@@ -150,3 +150,33 @@ def test_a_coordinator_that_crashes_after_any_step(
             assert bool(a.done) != refuses
 
     run(main())
+
+
+def test_cancelled_it_leaves_nothing_behind(hosts: str) -> None:
+    async def main() -> None:
+        a, b = Disk(), Disk()
+        async with connect(hosts) as zk, Process(hosts, "a", a), Process(hosts, "b", b):
+            coordinator = Coordinator(zk, PATH, "teller")
+            await coordinator.execute(PARTS)
+            for turns in range(0, 40, 3):
+                work = asyncio.ensure_future(coordinator.execute(PARTS))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+            await wait_until_settled(zk)
+            assert await zk.children(f"{PATH}/parties/teller") == []
+            assert a.prepared == b.prepared == {}
+            assert {txid for txid, _ in a.done} == {txid for txid, _ in b.done}
+            # One with a number of ours goes on when we ask again.
+            work = asyncio.ensure_future(coordinator.execute(PARTS, txid="order-1"))
+            await poll_until(lambda: is_known(zk), "begun")
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            assert (await coordinator.execute(PARTS, txid="order-1")).committed
+            await coordinator.forget("order-1")
+
+    async def is_known(zk: AsyncClient[bytes]) -> bool:
+        return await zk.exists(f"{PATH}/transactions/order-1") is not None
+
+    run(main())

@@ -25,6 +25,8 @@ class Limit:
     def __post_init__(self) -> None:
         if self.most < 0:
             raise ValueError(f"most is {self.most}")
+        if self.tick <= 0:  # of a NaN this raises InvalidOperation, which is no ValueError
+            raise ValueError(f"tick is {self.tick}")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Market:
     note: str | None = None
     pair: tuple[int, str] = (1, "a")
     anything: Any = None
+    keys: frozenset[Any] = frozenset()
 
 
 def test_there_and_back() -> None:
@@ -68,6 +71,9 @@ def test_there_and_back() -> None:
         ({"limits": [{"symbol": "a", "most": True}]}, r"limits\[0\]\.most: an int is needed"),
         ({"limits": [{"symbol": "a", "most": -1}]}, r"limits\[0\]: most is -1"),
         ({"limits": [{"symbol": "a", "tick": "x"}]}, "tick: a decimal number as a string"),
+        ({"limits": [{"symbol": "a", "tick": "NaN"}]}, r"limits\[0\]: InvalidOperation"),
+        ({"rate": 10**400}, "rate: a number of less than 309 digits"),
+        ({"keys": [[1]]}, "keys: unhashable"),
         ({"limits": 5}, "limits: a list is needed"),
         ({"by_name": {"k": None}}, r"by_name\['k'\]: an object"),
         ({"by_name": 5}, "by_name: an object is needed"),

@@ -33,7 +33,7 @@ from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.transaction import Get
 from zoo.recipes.cache import NodeCache
-from zoo.recipes.typed import BadSettingsError, decode, encode
+from zoo.recipes.typed import BadSettingsError, decode, encode, reason
 
 C = TypeVar("C")
 log = logging.getLogger("zoo.recipes")
@@ -64,9 +64,12 @@ class _Document(NamedTuple):
     def of(cls, data: bytes) -> _Document:
         """Raises BadSettingsError."""
         try:
-            return cls(**json.loads(data))
-        except (TypeError, ValueError) as error:
+            document = cls(**json.loads(data))
+        except (TypeError, ValueError, RecursionError) as error:
             raise BadSettingsError(f"not what Config writes: {error}") from error
+        if type(document.revision) is not int or not isinstance(document.settings, dict):
+            raise BadSettingsError("not what Config writes: a number, and settings, are needed")
+        return document
 
     def stored(self) -> bytes:
         return json.dumps(self._asdict(), ensure_ascii=False).encode()
@@ -98,8 +101,8 @@ class Config(Generic[C]):
         keep: int = 100,
     ) -> None:
         """`kind` is a dataclass; while nothing was set yet its defaults hold. `validate(value)`
-        raises ValueError for what must not be. `by` signs our changes (user@host unless given); of
-        the history `keep` revisions stay."""
+        raises ValueError for what must not be (any other exception means no, too). `by` signs our
+        changes (user@host unless given); of the history `keep` revisions stay."""
         if not dataclasses.is_dataclass(kind):
             raise TypeError(f"{kind!r} is no dataclass")
         if keep < 1:
@@ -186,12 +189,14 @@ class Config(Generic[C]):
             self.revision, self._mzxid, self.problem = document.revision, mzxid, ""
 
     def _checked(self, settings: dict[str, Any]) -> C:
-        value: C = decode(self._kind, settings)
         try:
+            value: C = decode(self._kind, settings)
             if self._validate is not None:
                 self._validate(value)
-        except ValueError as error:
-            raise BadSettingsError(str(error)) from error
+        except BadSettingsError:
+            raise
+        except Exception as error:  # whatever a validator chokes on must not end the copy
+            raise BadSettingsError(reason(error)) from error
         return value
 
     # --- changing
@@ -247,7 +252,7 @@ class Config(Generic[C]):
         """Raises BadSettingsError for a value that would not be read as what it is."""
         try:
             settings: dict[str, Any] = json.loads(json.dumps(encode(value)))
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise BadSettingsError(str(error)) from error
         if self._checked(settings) != value:
             raise BadSettingsError(f"{value!r} would be read differently")

@@ -11,10 +11,12 @@ A member is a znode of its name, as of Curator's GroupMember; those of kazoo's P
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Generic, Self, TypeVar
 
 from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
 from zoo.client.errors import NoNodeError
 from zoo.client.results import Node
 from zoo.client.transaction import Get
@@ -22,6 +24,7 @@ from zoo.recipes.cache import TreeCache
 from zoo.recipes.persistent_node import PersistentNode
 
 T = TypeVar("T")
+log = logging.getLogger("zoo.recipes")
 
 
 class Group(Generic[T]):
@@ -69,13 +72,24 @@ class Group(Generic[T]):
         await self.leave()
 
     async def members(self) -> dict[str, T]:
-        """Name -> data of all who are there, by name."""
+        """Name -> data of all who are there, by name; without those whose data do not decode."""
         try:
             names = await self._zk.children(self.path)
         except NoNodeError:
             return {}
-        nodes = await self._zk.multi_read(Get(f"{self.path}/{name}") for name in names)
-        return {node.name: node.data for node in nodes if isinstance(node, Node)}
+        return await self._data_of(names)
+
+    async def _data_of(self, names: list[str]) -> dict[str, T]:
+        raw = self._zk.with_data(BYTES)
+        nodes = await raw.multi_read(Get(f"{self.path}/{name}") for name in names)
+        members: dict[str, T] = {}
+        for node in nodes:
+            if isinstance(node, Node):
+                try:
+                    members[node.name] = self._zk._value(node.data, node.path)
+                except Exception as error:  # a converter may raise anything
+                    log.warning("%s is left out: %s", node.path, error)
+        return members
 
     async def changes(self) -> AsyncIterator[dict[str, T]]:
         """The members now, and again whenever somebody came, went, or changed its data."""

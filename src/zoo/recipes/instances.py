@@ -9,6 +9,7 @@ instance without any of that has a null payload, as Curator users without a payl
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -50,7 +51,7 @@ class Instance:
         for what, name in (("service", self.service), ("id", self.id)):
             if not name or "/" in name:
                 raise ValueError(f"the {what} {name!r} cannot be the name of a znode")
-        if not self.weight > 0:
+        if not 0 < self.weight < math.inf:
             raise ValueError(f"the weight of {self.id} must be positive, not {self.weight}")
 
     def to_bytes(self) -> bytes:
@@ -97,7 +98,7 @@ class Instance:
                 tls_port=_port(record.get("sslPort")),
                 registered_ms=int(record.get("registrationTimeUTC") or 0),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"not an instance of a service: {error!r}") from error
 
 

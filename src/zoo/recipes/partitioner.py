@@ -20,25 +20,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.converters import JSON
+from zoo.client.converters import BYTES, JSON
 from zoo.client.errors import BadVersionError, ClientError, NodeExistsError, NoNodeError
 from zoo.client.results import Node
-from zoo.client.transaction import Get, Transaction
+from zoo.client.transaction import Transaction
 from zoo.recipes.election import Election
 from zoo.recipes.group import Group
 from zoo.recipes.places import Place
 from zoo.recipes.ring import HashRing
-from zoo.recipes.waiting import Wake
+from zoo.recipes.waiting import Backoff, Wake
 
 _LOG = logging.getLogger(__name__)
 _PAUSE = 0.1
 _LONGEST_SESSION = 60.0
+_LONGEST_PAUSE = 5.0
 
 
 class Partition(NamedTuple):
@@ -65,8 +68,28 @@ class Partition(NamedTuple):
 Work = Callable[[Partition], Awaitable[None]]
 
 
-def _owners(plan: Node[Any]) -> dict[str, str]:
-    return dict(plan.data["owners"]) if plan.data else {}
+class _Plan(NamedTuple):
+    """The assignment as of a change of the members."""
+
+    as_of: int
+    owners: dict[str, str]
+
+    @classmethod
+    def of(cls, node: Node[bytes]) -> _Plan | None:
+        """None for what no Partitioner has written: the next plan takes its place."""
+        if not node.data:
+            return _Plan(0, {})
+        try:
+            stored = json.loads(node.data)
+            owners = {str(name): str(owner) for name, owner in stored["owners"].items()}
+            return cls(int(stored["as_of"]), owners)
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            _LOG.error("%s is no assignment: %r", node.path, error)
+            return None
+
+
+def _is_weight(data: object) -> bool:
+    return isinstance(data, int | float) and 0 < data < math.inf
 
 
 class Partitioner:
@@ -92,10 +115,11 @@ class Partitioner:
         self.name = name
         self.partitions = list(names)
         self._work = work
-        self._zk = zk.with_data(JSON)
+        self._zk = zk.with_data(BYTES)
         self._members_path = f"{path}/members"
-        self._group = Group(self._zk, self._members_path, name, weight)
+        self._group = Group(zk.with_data(JSON), self._members_path, name, weight)
         self._plan_path = f"{path}/assignment"
+        self._members_changed = Wake()
         self._wanted: set[str] = set()
         self._holding: dict[str, asyncio.Task[None]] = {}
         self._owned: dict[str, Partition] = {}
@@ -112,9 +136,10 @@ class Partitioner:
     async def assignment(self) -> dict[str, str]:
         """Partition -> member: how it shall be."""
         try:
-            return _owners(await self._zk.get(self._plan_path))
+            plan = _Plan.of(await self._zk.get(self._plan_path))
         except NoNodeError:
             return {}
+        return plan.owners if plan else {}
 
     # --- beginning and end
 
@@ -144,12 +169,18 @@ class Partitioner:
         await self.stop()
 
     async def _keep(self, step: Callable[[], Awaitable[None]]) -> None:
+        backoff, loop = Backoff(self._zk), asyncio.get_running_loop()
         while not self._zk.state.is_final:
+            began = loop.time()
             try:
                 await step()
             except ClientError as error:
                 _LOG.info("%r: %s", self, error)
-            await asyncio.sleep(_PAUSE)
+            except Exception:
+                _LOG.exception("%r: it is tried again", self)
+            if loop.time() - began > _LONGEST_PAUSE:  # it went well for a while
+                backoff.reset()
+            await backoff.wait()
 
     async def _join(self) -> None:
         """Our name may be taken, by a former self until its session has expired."""
@@ -161,29 +192,42 @@ class Partitioner:
     async def _plan(self) -> None:
         await self._zk.ensure_path(self._members_path)
         while True:
-            changed = Wake()
-            names, stat = await self._zk.children_stat(self._members_path, watch=changed)
-            if names and names[0] == self.name:
-                ring = HashRing(await self._weights(names))
-                while not await self._assign(ring, stat.pzxid):
-                    continue
-            await changed.wait()
+            changed = self._members_changed = Wake()
+            try:
+                names, stat = await self._zk.children_stat(self._members_path, watch=changed)
+                if await self._is_first(names):
+                    ring = HashRing(await self._weights(names))
+                    while not await self._assign(ring, stat.pzxid):
+                        continue
+                await changed.wait()
+            finally:
+                self._zk._forget(self._members_path, changed)
+
+    async def _is_first(self, names: list[str]) -> bool:
+        """Of those with a weight: what else there is among the members will not plan."""
+        for name in names:
+            if name == self.name or await self._weights([name]):
+                return name == self.name
+        return False
 
     async def _weights(self, names: list[str]) -> dict[str, float]:
-        nodes = await self._zk.multi_read(Get(f"{self._members_path}/{name}") for name in names)
-        return {node.name: float(node.data) for node in nodes if isinstance(node, Node)}
+        """Who has none was not entered by a Partitioner: it would do no work."""
+        members = await self._group._data_of(names)
+        for name in members:
+            if not _is_weight(members[name]):
+                _LOG.warning("%s/%s is left out: it has no weight", self._members_path, name)
+        return {name: float(data) for name, data in members.items() if _is_weight(data)}
 
     async def _assign(self, ring: HashRing, as_of: int) -> bool:
         """Plan for the members as of a zxid; whoever saw them later has the say. False: again."""
         node = await self._zk.get(await self._plan_exists())
-        plan = node.data or {"as_of": 0, "owners": {}}
-        if plan["as_of"] >= as_of or not ring.members:
+        plan = _Plan.of(node) or _Plan(0, {})
+        if plan.as_of >= as_of or not ring.members:
             return True
-        owners = ring.rebalance(self.partitions, plan["owners"])
+        owners = ring.rebalance(self.partitions, plan.owners)
+        stored = json.dumps({"as_of": as_of, "owners": owners}).encode()
         try:
-            await self._zk.set(
-                self._plan_path, {"as_of": as_of, "owners": owners}, version=node.version
-            )
+            await self._zk.set(self._plan_path, stored, version=node.version)
         except BadVersionError:
             return False
         _LOG.info("%r: %s", self, owners)
@@ -200,11 +244,17 @@ class Partitioner:
     async def _follow(self) -> None:
         while True:
             changed = Wake()
-            node = await self._zk.get(await self._plan_exists(), watch=changed)
-            owners = _owners(node)
-            self._wanted = {each for each in self.partitions if owners.get(each) == self.name}
-            self._hold_what_is_wanted()
-            await changed.wait()
+            try:
+                plan = _Plan.of(await self._zk.get(await self._plan_exists(), watch=changed))
+                if plan is None:  # what we hold stays; whoever plans writes another
+                    self._members_changed.set()
+                else:
+                    mine = (each for each in self.partitions if plan.owners.get(each) == self.name)
+                    self._wanted = set(mine)
+                    self._hold_what_is_wanted()
+                await changed.wait()
+            finally:
+                self._zk._forget(self._plan_path, changed)
 
     def _hold_what_is_wanted(self) -> None:
         for name, task in self._holding.items():

@@ -20,10 +20,11 @@ from zoo.client.errors import (
     BadVersionError,
     NodeExistsError,
     NoNodeError,
+    OperationTimeoutError,
     SessionExpiredError,
 )
 from zoo.jute.records import Stat
-from zoo.recipes.waiting import PATIENT, Deadline, Wake, surely_gone, take_back
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, ended, surely_gone, take_back
 
 T = TypeVar("T")
 log = logging.getLogger("zoo.recipes")
@@ -43,6 +44,8 @@ class PersistentNode(Generic[T]):
         self._ephemeral = ephemeral
         self._session_id = 0
         self._task: asyncio.Task[None] | None = None
+        self._may_be_left = False
+        self._one_at_a_time = asyncio.Lock()
         self._changed = Wake()
 
     def __repr__(self) -> str:
@@ -59,23 +62,36 @@ class PersistentNode(Generic[T]):
 
     async def start(self, timeout: float | None = 30.0) -> None:
         """Returns once it is there. Raises NodeExistsError when another session's ephemeral still
-        has the path after `timeout` seconds; however it fails, no ephemeral is left behind."""
-        if self._task is not None:
-            return
-        try:
-            await self._until_ours(Deadline(timeout))
-        except BaseException:
-            if self._ephemeral:  # a create that was cancelled, or not answered, may be applied yet
-                take_back(self._zk, self._delete)
-            raise
-        self._task = asyncio.create_task(self._keep())
+        has the path after `timeout` seconds, OperationTimeoutError when the servers have not
+        answered by then (0: no other is waited for, and the servers for the client's
+        operation_timeout); however it fails, no ephemeral is left behind."""
+        async with self._one_at_a_time:  # of two keepers one would never be stopped
+            if self._task is not None:
+                return
+            try:
+                await self._until_ours(Deadline(timeout))
+            except BaseException:
+                if self._ephemeral:  # a create that was cancelled, or not answered, may come yet
+                    self._may_be_left = True
+                    take_back(self._zk, self._delete)
+                raise
+            self._task = asyncio.create_task(self._keep())
 
     async def _until_ours(self, deadline: Deadline) -> None:
         while True:
             changed = Wake()
             try:
-                if await self._is_ours(changed):
-                    return
+                limit = deadline.of_requests()
+                try:
+                    async with limit:
+                        if await self._is_ours(changed):
+                            return
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+                    raise OperationTimeoutError(
+                        "the servers did not answer in time", operation="start", path=self.path
+                    ) from None
                 if not await changed.within(None, deadline):
                     raise NodeExistsError(
                         "it belongs to another session", operation="start", path=self.path
@@ -84,15 +100,19 @@ class PersistentNode(Generic[T]):
                 self._zk._forget(self.path, changed)
 
     async def stop(self) -> None:
-        """Delete it, and keep it no longer; cancelled, that goes on."""
-        task, self._task = self._task, None
-        if task is None:
-            return
-        task.cancel()
-        self._session_id = 0
-        async with surely_gone(self._zk, self._delete):
-            await asyncio.gather(task, return_exceptions=True)
-            await self._zk.retrying(self._delete)
+        """Delete it, and keep it no longer. Cancelled, or when it raises an error because no server
+        could be reached, that goes on; to call it again is to try, and wait, again."""
+        async with self._one_at_a_time:
+            task, self._task = self._task, None
+            if task is None and not self._may_be_left:
+                return
+            self._may_be_left = True
+            self._session_id = 0
+            async with surely_gone(self._zk, self._delete):
+                if task is not None:
+                    await ended(task)
+                await self._zk.retrying(self._delete)
+            self._may_be_left = False
 
     async def set_data(self, data: T) -> None:
         """Also what it is created with from now on. When no server can be reached for so long that
@@ -174,8 +194,9 @@ class PersistentNode(Generic[T]):
                 continue
 
     async def _delete(self) -> None:
-        """Also what a create that nobody waits for any more has made, but nobody else's."""
-        while True:
+        """Also what a create that nobody waits for any more has made, but nobody else's; unless it
+        is kept again by now."""
+        while self._task is None:
             stat = await self._zk.exists(self.path)
             if stat is None or not self._owns(stat):
                 return

@@ -17,15 +17,18 @@ was taken, another has it by now.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import (
     ClientError,
     ConnectionLossError,
+    NodeExistsError,
     NoNodeError,
     OperationTimeoutError,
     Outcome,
@@ -34,9 +37,10 @@ from zoo.client.errors import (
 )
 from zoo.client.outside import outside
 from zoo.client.results import Node
+from zoo.client.session import Session
 from zoo.client.transaction import Transaction
 from zoo.errors import Code
-from zoo.recipes.waiting import Deadline, Wake, across_sessions, in_background
+from zoo.recipes.waiting import Deadline, Wake, across_sessions, in_background, take_back
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,15 +63,29 @@ def in_order(names: list[str]) -> list[Item]:
 
 
 class _Producer:
-    """An ephemeral znode whose version counts the puts of a queue object.
+    """An ephemeral znode whose version counts the puts of a client into a queue.
 
     A put whose answer was lost is sent again with the same expected version: refused for that, it
     had been applied. (Looking for the item would not do: a quick taker has it by then.)
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, session_id: int) -> None:
         self.path = path
+        self.session_id = session_id
         self.puts = 0
+        self.is_new = True
+        self.is_in_doubt = False
+
+
+class _Desk:
+    """Where the puts of one client into one queue follow each other, with one producer."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.producer: _Producer | None = None
+
+
+_DESKS: WeakKeyDictionary[Session, dict[bytes, _Desk]] = WeakKeyDictionary()
 
 
 class Items(Generic[T]):
@@ -76,44 +94,70 @@ class Items(Generic[T]):
     def __init__(self, zk: AsyncClient[T], path: str) -> None:
         self.path = path
         self._zk = zk
-        self._putting = asyncio.Lock()
-        self._producer: _Producer | None = None
+        desks = _DESKS.setdefault(zk._session, {})
+        self._desk = desks.setdefault(zk._wire(path, "queue"), _Desk())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.path}>"
 
     async def _put(self, item: T, rank: str) -> str:
-        """Puts of one object follow each other."""
+        """Puts of one client follow each other."""
         token, is_again = f"_c_{outside().unique_name()}", False
-        async with self._putting:
+        async with self._desk.lock:
             while True:
-                producer, self._producer = self._producer or await self._new_producer(), None
                 transaction = self._zk.transaction()
-                transaction.set(producer.path, None, version=producer.puts)
-                transaction.create(f"{self.path}/{token}-item-{rank}-", item, sequence=True)
-                try:
-                    path: str = (await transaction.commit())[1].path
-                except ConnectionLossError:
-                    self._producer, is_again = producer, True
-                    continue
-                except (SessionExpiredError, TransactionFailedError) as error:
-                    if error.code not in (Code.BADVERSION, Code.NONODE, Code.SESSIONEXPIRED):
-                        raise
-                    if not is_again and error.outcome is not Outcome.UNKNOWN:
-                        continue  # the session was lost before, and the producer with it
-                    has_been_put = error.code is Code.BADVERSION
-                    path = await across_sessions(partial(self._find, token, has_been_put))
-                    if not has_been_put:
-                        return path
-                producer.puts += 1
-                self._producer = producer
-                return path
+                async with self._producing() as producer:
+                    transaction.set(producer.path, None, version=producer.puts)
+                    transaction.create(f"{self.path}/{token}-item-{rank}-", item, sequence=True)
+                    try:
+                        path: str = (await transaction.commit())[1].path
+                    except ConnectionLossError:
+                        self._desk.producer, is_again = producer, True
+                        producer.is_in_doubt = True
+                        continue
+                    except (SessionExpiredError, TransactionFailedError) as error:
+                        if error.code not in (Code.BADVERSION, Code.NONODE, Code.SESSIONEXPIRED):
+                            raise
+                        if not is_again and error.outcome is not Outcome.UNKNOWN:
+                            continue  # the session was lost before, and the producer with it
+                        producer.is_in_doubt = True
+                        has_been_put = error.code is Code.BADVERSION
+                        path = await across_sessions(partial(self._find, token, has_been_put))
+                        if not has_been_put:
+                            return path
+                    producer.puts, producer.is_in_doubt = producer.puts + 1, False
+                    self._desk.producer = producer
+                    return path
 
-    async def _new_producer(self) -> _Producer:
-        node = await self._zk.create(
-            f"{self.path}/producers/{outside().unique_name()}", ephemeral=True, make_parents=True
-        )
-        return _Producer(node.path)
+    @contextlib.asynccontextmanager
+    async def _producing(self) -> AsyncIterator[_Producer]:
+        """The client's producer. It is there for the next put when nothing came of this one, and
+        deleted when that is not known: its version would tell nothing about the next."""
+        producer, self._desk.producer = self._desk.producer, None
+        if producer is None:
+            name = f"{self.path}/producers/{outside().unique_name()}"
+            producer = _Producer(name, self._zk.session_id)
+        try:
+            if producer.is_new:
+                await self._zk.retrying(partial(self._enter, producer.path))
+                producer.is_new = False
+            yield producer
+        except (ValueError, TypeError, ClientError) as error:
+            is_unknown = getattr(error, "outcome", None) is Outcome.UNKNOWN
+            if not (producer.is_new or producer.is_in_doubt or is_unknown):
+                self._desk.producer = producer
+            raise
+        finally:
+            if self._desk.producer is None and producer.session_id == self._zk.session_id:
+                take_back(self._zk, partial(self._dismiss, producer.path))
+
+    async def _enter(self, path: str) -> None:
+        with contextlib.suppress(NodeExistsError):  # made, and the answer was lost
+            await self._zk.create(path, ephemeral=True, make_parents=True)
+
+    async def _dismiss(self, path: str) -> None:
+        with contextlib.suppress(NoNodeError):
+            await self._zk.delete(path)
 
     async def _find(self, token: str, has_been_put: bool) -> str:
         """The path of an item; without its number when it has been taken already."""
@@ -154,24 +198,28 @@ class Items(Generic[T]):
         return [item.name for item in in_order(await self._names(self.path, wake))], None
 
     async def _when_there_is(
-        self, take: Callable[[str], Awaitable[R | None]], timeout: float | None
+        self, take: Callable[[str, Deadline], Awaitable[R | None]], timeout: float | None
     ) -> R:
         deadline = Deadline(timeout)
         while True:
             changed = Wake()
             try:
-                names, pause = await self._ready(changed)
+                async with deadline.of_requests():
+                    names, pause = await self._ready(changed)
                 for name in names:
-                    taken = await take(name)
+                    taken = await take(name, deadline)
                     if taken is not None:
                         return taken
-                # The deadline ends the waiting only: it must not come between taking and returning.
                 if not await changed.within(pause, deadline):
-                    raise OperationTimeoutError(
-                        f"no item came for {timeout:g} s", operation="get", path=self.path
-                    )
+                    raise TimeoutError
             except SessionExpiredError:
                 continue  # while reading or waiting: nothing was taken
+            except OperationTimeoutError:
+                raise
+            except TimeoutError:
+                raise OperationTimeoutError(
+                    f"no item came for {timeout:g} s", operation="get", path=self.path
+                ) from None
             finally:
                 self._forget(changed)
 
@@ -187,13 +235,16 @@ class Queue(Items[T]):
         return await self._put_by_priority(item, USUAL)
 
     async def get(self, timeout: float | None = None) -> T:
-        """Take the first item. Raises OperationTimeoutError when none came for so many seconds."""
+        """Take the first item. Raises OperationTimeoutError when none came for so many seconds (0:
+        none is there); its outcome is UNKNOWN when one was asked for that may be gone now."""
         return (await self._when_there_is(self._take, timeout)).data
 
-    async def _take(self, name: str) -> Node[T] | None:
+    async def _take(self, name: str, deadline: Deadline) -> Node[T] | None:
         try:
-            node = await self._zk.get(f"{self.path}/{name}")
-            await self._zk.delete(node.path)
+            async with deadline.of_requests():
+                node = await self._zk.get(f"{self.path}/{name}")
+            # From here on it may be gone: no answer in time is another error than no item.
+            await self._zk.delete(node.path, timeout=deadline.for_request)
         except NoNodeError:
             return None  # another was faster
         return node
@@ -227,10 +278,10 @@ class WorkQueue(Items[T]):
 
     async def take(self, timeout: float | None = None) -> Taken[T]:
         """The first item that nobody works on. Raises OperationTimeoutError."""
-        await self._zk.ensure_path(f"{self.path}/takers")
         return await self._when_there_is(self._take_claim, timeout)
 
     async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
+        await self._zk.ensure_path(f"{self.path}/takers")
         claimed = set(await self._names(f"{self.path}/claims", wake))  # first: none is overlooked
         names, _ = await super()._ready(wake)
         return [name for name in names if name not in claimed], None
@@ -239,14 +290,15 @@ class WorkQueue(Items[T]):
         super()._forget(wake)
         self._zk._forget(f"{self.path}/claims", wake)
 
-    async def _take_claim(self, name: str) -> Taken[T] | None:
+    async def _take_claim(self, name: str, deadline: Deadline) -> Taken[T] | None:
         """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
         claim, taker = f"{self.path}/claims/{name}", f"{self.path}/takers/{outside().unique_name()}"
         try:
-            token = await self._claim(claim, taker)
-            if token is None:
-                return None
-            node = await self._zk.get(f"{self.path}/{name}")
+            async with deadline.of_requests():
+                token = await self._claim(claim, taker)
+                if token is None:
+                    return None
+                node = await self._zk.get(f"{self.path}/{name}")
         except NoNodeError:
             await self._drop(claim, taker)  # it was acknowledged just before
             return None

@@ -1,7 +1,9 @@
 """ServiceRegistry: who offers a service, found and chosen from a local copy.
 
 Guarantee: an instance is registered while its session lives. When the session is lost, or somebody
-deletes the znode, it is registered anew by itself; log and listener say so. A finder's copy holds
+deletes the znode, it is registered anew by itself; log and listener say so. Of two that register
+one id at one address the later one stays: a process that was restarted takes the place of its
+former self, and who was replaced waits until the other is gone. A finder's copy holds
 states the server has had, caught up by zxid after a gap, and is read without asking anybody: no
 request to the servers per choice, and one read per client for an instance that changed.
 
@@ -25,17 +27,23 @@ from typing import Any
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
-from zoo.client.errors import ClientError, NodeExistsError, NoNodeError
+from zoo.client.errors import (
+    BadVersionError,
+    ClientError,
+    NodeExistsError,
+    NoNodeError,
+    TransactionFailedError,
+)
 from zoo.client.results import Node
 from zoo.client.states import State
 from zoo.client.transaction import Get
+from zoo.errors import Code
 from zoo.recipes.balancing import Balancer, RoundRobin
 from zoo.recipes.cache import TreeCache
 from zoo.recipes.instances import Health, Instance
-from zoo.recipes.waiting import Wake, surely_gone, take_back
+from zoo.recipes.waiting import Backoff, Wake, surely_gone, take_back
 
 _LOG = logging.getLogger(__name__)
-_PAUSE = 0.1
 _PENALTY = 5.0
 Check = Callable[[], Awaitable[bool]]
 
@@ -127,6 +135,10 @@ class Registration:
         self._zk = zk
         self._listener = listener
         self._session_id = 0
+        self._czxid = 0
+        self._sent: list[bytes] = []
+        self._rival = 0
+        self._is_withdrawn = False
         self._one_at_a_time = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -140,7 +152,8 @@ class Registration:
         return self._session_id == self._zk.session_id != 0 and self._zk.session_expires_in > 0
 
     async def update(self, **changes: Any) -> None:
-        """Change fields of the instance (weight, metadata, health, address, port)."""
+        """Change fields of the instance (weight, metadata, health, address, port). While another
+        has taken its place, or after `withdraw`, nothing is written."""
         if changes.keys() & {"service", "id"}:
             raise ValueError("another service or id is another registration")
         self.instance = replace(self.instance, **changes)
@@ -152,6 +165,7 @@ class Registration:
 
     async def withdraw(self) -> None:
         """Returns once the others can see it no more; cancelled, that goes on."""
+        self._is_withdrawn = True  # an update that is under way creates nothing from now on
         self._zk.remove_listener(self._on_state)
         tasks, self._tasks = self._tasks, []
         for task in tasks:
@@ -164,10 +178,13 @@ class Registration:
                 await self._zk.retrying(self._delete)
 
     async def _delete(self) -> None:
-        stat = await self._zk.exists(self.path)
-        if stat is not None and stat.ephemeral_owner == self._zk.session_id:
+        """After all that `_ensure` has asked for: it does not begin anew once we are withdrawn."""
+        async with self._one_at_a_time:
+            self._session_id = 0
             with contextlib.suppress(NoNodeError):
-                await self._zk.delete(self.path)
+                while self._is_mine(node := await self._zk.get(self.path)):
+                    with contextlib.suppress(BadVersionError):
+                        await self._zk.delete(self.path, version=node.version)
 
     async def __aenter__(self) -> Registration:
         return self
@@ -181,6 +198,7 @@ class Registration:
         try:
             changed = await self._zk.retrying(self._ensure)
         except BaseException:  # a create that was cancelled, or not answered, may be applied yet
+            self._is_withdrawn = True
             take_back(self._zk, self._delete)
             raise
         self._zk.add_listener(self._on_state)
@@ -189,64 +207,122 @@ class Registration:
             self._tasks.append(asyncio.create_task(self._keep_checking(check, every)))
 
     async def _keep(self, changed: Wake) -> None:
+        backoff = Backoff(self._zk)
         while not self._zk.state.is_final:
             await changed.wait()
             try:
                 changed = await self._ensure()
+                backoff.reset()
             except ClientError as error:
-                _LOG.warning("%s cannot be registered yet: %s", self.path, error)
-                await asyncio.sleep(_PAUSE)
+                if not self._zk.state.is_final:
+                    _LOG.warning("%s cannot be registered yet: %s", self.path, error)
+                    await backoff.wait()
 
     async def _ensure(self) -> Wake:
-        """The znode is ours and up to date; told when that may have changed."""
+        """The znode is ours and up to date, or another's; told when that may have changed."""
         async with self._one_at_a_time:
             while True:
-                changed = Wake()
-                wanted = self.instance.to_bytes()
+                changed, is_settled = Wake(), False
                 try:
-                    node = await self._zk.get(self.path, watch=changed)
-                    if node.stat.ephemeral_owner != self._zk.session_id:
-                        await self._replace(node)
-                    elif node.data != wanted:
-                        await self._zk.set(self.path, wanted)
-                    else:
-                        self._now_registered(node.stat.ephemeral_owner)
+                    is_settled = await self._look(changed)
+                    if is_settled:
                         return changed
-                except NoNodeError:
-                    await self._create(wanted)
+                finally:
+                    if not is_settled:
+                        self._zk._forget(self.path, changed)
+
+    async def _look(self, changed: Wake) -> bool:
+        """One look at the znode, and one step; False: look again."""
+        if self._is_withdrawn:
+            return True
+        wanted = self.instance.to_bytes()
+        try:
+            node = await self._zk.get(self.path, watch=changed)
+        except NoNodeError:
+            self._now_lost("its znode is gone")
+            await self._create(wanted)
+            return False
+        with contextlib.suppress(BadVersionError, NoNodeError):  # then another look tells
+            if self._is_mine(node):
+                self._now_registered(node)
+                if node.data == wanted:
+                    return True
+                await self._zk.set(self.path, wanted, version=node.version)
+            elif self._czxid:  # only `register` takes another's place: two would do so for ever
+                self._now_replaced(node)
+                return True
+            else:
+                await self._replace(node, wanted)
+        return False
+
+    def _is_mine(self, node: Node[bytes]) -> bool:
+        """Made by this object, not by another of the same client; also when no answer said so."""
+        is_made = node.stat.czxid == self._czxid or node.data in self._sent
+        return is_made and node.stat.ephemeral_owner == self._zk.session_id
 
     async def _create(self, data: bytes) -> None:
+        self._sent.append(data)
         try:
-            await self._zk.create(self.path, data, ephemeral=True, make_parents=True)
+            node = await self._zk.create(self.path, data, ephemeral=True, make_parents=True)
         except NodeExistsError:
+            self._sent.pop()
             return  # whose it is will be seen
+        self._now_registered(node)
 
-    async def _replace(self, node: Node[bytes]) -> None:
-        """Take away what a session of our own, from before a crash, has left behind."""
+    async def _replace(self, node: Node[bytes], data: bytes) -> None:
+        """Take the place of what a session of our own, from before a crash, has left behind: at
+        once, for if that one lives it puts back what it finds deleted."""
         other, mine = _instance(node.path, node.data), self.instance
-        if other is None or (other.address, other.port) != (mine.address, mine.port):
+        is_elsewhere = other is None or (other.address, other.port) != (mine.address, mine.port)
+        if is_elsewhere and node.stat.ephemeral_owner != self._zk.session_id:
             raise NodeExistsError(
                 f"another session has registered it, at {node.data!r}",
                 operation="register",
                 path=self.path,
             )
-        await self._zk.delete(self.path, version=node.version)
+        transaction = self._zk.transaction()
+        transaction.delete(self.path, version=node.version)
+        transaction.create(self.path, data, ephemeral=True)
+        self._sent.append(data)
+        try:
+            self._now_registered((await transaction.commit())[1])
+        except TransactionFailedError as error:
+            self._sent.pop()
+            if error.code not in (Code.BADVERSION, Code.NONODE):
+                raise
 
-    def _now_registered(self, session_id: int) -> None:
-        if session_id != self._session_id:
-            self._session_id = session_id
+    def _now_registered(self, node: Node[bytes]) -> None:
+        self._czxid, self._rival = node.stat.czxid, 0
+        self._sent.clear()
+        if node.stat.ephemeral_owner != self._session_id:
+            self._session_id = node.stat.ephemeral_owner
             self.times += 1
             _LOG.info("%s registered%s", self.path, " again" if self.times > 1 else "")
             self._tell(True)
 
+    def _now_replaced(self, node: Node[bytes]) -> None:
+        if self._rival != node.stat.czxid:
+            self._rival = node.stat.czxid
+            who = f"session 0x{node.stat.ephemeral_owner & (1 << 64) - 1:x}"
+            _LOG.warning("%s is now that of %s; we wait until it is gone", self.path, who)
+        self._now_lost("another has taken its place")
+
+    def _now_lost(self, why: str) -> None:
+        if self._session_id:
+            self._session_id = 0
+            _LOG.warning("%s is registered no more: %s", self.path, why)
+            self._tell(False)
+
     def _on_state(self, state: State) -> None:
         if state is State.LOST:
-            _LOG.warning("%s is registered no more: the session is lost", self.path)
-            self._tell(False)
+            self._now_lost("the session is lost")
 
     def _tell(self, is_registered: bool) -> None:
         if self._listener is not None:
-            self._listener(is_registered)
+            try:
+                self._listener(is_registered)
+            except Exception:  # it must not end the registration
+                _LOG.exception("a listener to %s failed", self.path)
 
     async def _keep_checking(self, check: Check, every: float) -> None:
         while not self._zk.state.is_final:

@@ -28,6 +28,7 @@ SUSPENDED and LOST need nothing: all goes on with the next connection or session
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -35,7 +36,7 @@ from zoo.client.async_client import AsyncClient
 from zoo.client.errors import ClientError
 from zoo.client.outside import outside
 from zoo.recipes.two_phase_ledger import Ledger, Record
-from zoo.recipes.waiting import Wake
+from zoo.recipes.waiting import PATIENT, Wake, in_background
 
 DEFAULT_TIMEOUT = 10.0
 
@@ -86,7 +87,8 @@ class Coordinator:
 
         Aborted when not all have voted within `timeout` seconds. With a `txid` of yours (an order
         number that you have stored before) the call may be repeated after a crash, and goes on with
-        what it finds; say `forget` when you have stored the outcome. Raises InDoubtError.
+        what it finds; say `forget` when you have stored the outcome. One without is aborted when
+        the call is cancelled, unless it is committed by then. Raises InDoubtError.
         """
         if not parts or self.name in parts:
             raise ValueError(f"participants other than {self.name} are needed, not {list(parts)}")
@@ -99,8 +101,19 @@ class Coordinator:
             if txid is None:
                 await self._zk.retrying(lambda: self.forget(number))
         except ClientError as error:
-            raise InDoubtError(number) from error
+            raise InDoubtError(number) from error  # the caller knows the number, and may ask
+        except BaseException:
+            if txid is None:  # nobody will ever ask for it
+                in_background(self._zk, self._give_up(number))
+            raise
         return decision
+
+    async def _give_up(self, txid: str) -> None:
+        with contextlib.suppress(ClientError):  # the client is closed
+            await self._zk.retrying(self._ledger.catch_up, PATIENT)
+            why = f"{self.name} has given it up"
+            await self._zk.retrying(lambda: self._ledger.abort(txid, why), PATIENT)
+            await self._zk.retrying(lambda: self.forget(txid), PATIENT)
 
     async def _decide(self, txid: str) -> Decision:
         loop = asyncio.get_running_loop()

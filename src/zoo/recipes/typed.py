@@ -21,6 +21,11 @@ class BadSettingsError(ValueError):
     """Settings that do not fit their class, or that its owner refuses."""
 
 
+def reason(error: Exception) -> str:
+    """What it says; with its type where that says more, as for decimal.InvalidOperation."""
+    return str(error) if isinstance(error, TypeError | ValueError) else repr(error)
+
+
 def encode(value: Any) -> Any:
     """What json.dumps takes; the inverse of `decode`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -79,8 +84,8 @@ def _dataclass(kind: Any, raw: Any, where: str) -> Any:
         return kind(**values)
     except BadSettingsError:
         raise
-    except (TypeError, ValueError) as error:  # a field is missing, or __post_init__ refuses
-        raise BadSettingsError(f"{where or kind.__name__}: {error}") from error
+    except Exception as error:  # a field is missing, or __post_init__ refuses, in whatever way
+        raise BadSettingsError(f"{where or kind.__name__}: {reason(error)}") from error
 
 
 def _member(kind: type[Enum], raw: Any, where: str) -> Enum:
@@ -94,7 +99,10 @@ def _exactly(name: str, *accepted: type) -> Callable[[Any, Any, str], Any]:
     def read(kind: Any, raw: Any, where: str) -> Any:
         if type(raw) not in accepted:
             raise _wrong(where, name, raw)
-        return kind(raw) if kind is float else raw
+        try:
+            return kind(raw) if kind is float else raw
+        except OverflowError:
+            raise _wrong(where, f"{name} of less than 309 digits", raw) from None
 
     return read
 
@@ -134,9 +142,13 @@ def _sequence(kind: Any, raw: Any, where: str) -> Any:
             raise _wrong(where, f"a list of {len(arguments)}", raw)
     else:
         arguments = (arguments[0] if arguments else Any,) * len(raw)
-    return origin(
+    items = [
         decode(each, value, f"{where}[{n}]") for n, (each, value) in enumerate(zip(arguments, raw))
-    )
+    ]
+    try:
+        return origin(items)
+    except TypeError as error:  # a set of what cannot be in one
+        raise BadSettingsError(f"{where or 'settings'}: {error}") from error
 
 
 def _dict(kind: Any, raw: Any, where: str) -> dict[str, Any]:

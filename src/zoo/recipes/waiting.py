@@ -49,15 +49,42 @@ class Deadline:
 
     def __init__(self, timeout: float | None) -> None:
         self._end = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        self.covers_requests = timeout != 0
+        """Without any time one look is taken, however long the servers take to answer."""
 
     @property
     def left(self) -> float | None:
         """In seconds; negative once it has passed."""
         return None if self._end is None else self._end - asyncio.get_running_loop().time()
 
+    @property
+    def for_request(self) -> float | None:
+        """The timeout of the next request; None: the client's operation_timeout."""
+        return self.left if self.covers_requests else None
+
+    def of_requests(self) -> asyncio.Timeout:
+        """`limit` for the requests."""
+        return asyncio.timeout(self.for_request)
+
     def limit(self) -> asyncio.Timeout:
         """`async with deadline.limit(): ...` raises TimeoutError when it passes."""
         return asyncio.timeout(self.left)
+
+
+class Backoff:
+    """The pauses of what is tried for ever: longer and longer, until it has succeeded once."""
+
+    _POLICY = RetryPolicy(attempts=None, deadline=None, base=0.1)
+
+    def __init__(self, zk: AsyncClient[Any]) -> None:
+        self._rng = zk._session.rng
+        self.reset()
+
+    def reset(self) -> None:
+        self._pauses = self._POLICY.pauses(self._rng)
+
+    async def wait(self) -> None:
+        await asyncio.sleep(next(self._pauses))
 
 
 async def across_sessions(operation: Callable[[], Awaitable[R]]) -> R:
@@ -108,11 +135,12 @@ def take_back(zk: AsyncClient[Any], delete: Delete) -> None:
 
 @contextlib.asynccontextmanager
 async def surely_gone(zk: AsyncClient[Any], delete: Delete) -> AsyncIterator[None]:
-    """For what deletes our znode unless it went with its session; cancelled, that goes on."""
+    """For what deletes our znode unless it went with its session; however else it fails or is
+    cancelled, that goes on."""
     try:
         yield
     except SessionExpiredError:
         return
-    except asyncio.CancelledError:
+    except BaseException:
         take_back(zk, delete)
         raise

@@ -37,6 +37,12 @@ class TreeCache(Twin[cache.TreeCache[T]], Generic[T], of=cache.TreeCache):
     def is_following(self) -> bool:
         return self._recipe.is_following
 
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Path -> why, of the znodes that are there and not in the copy: their data do not decode,
+        or we may not read them (as of the last connection: servers tell no events of those)."""
+        return on_loop(lambda: self._recipe.unreadable)
+
     def get(self, path: str) -> Node[T] | None:
         return self._recipe.get(path)
 

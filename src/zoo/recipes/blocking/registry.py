@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ R = TypeVar("R")
 
 class ServiceRegistry(Twin[registry.ServiceRegistry], of=registry.ServiceRegistry):
     """See `zoo.recipes.ServiceRegistry`. Listeners are called in the client's thread for callbacks,
-    checks in threads of their own.
+    checks in threads of their own: one that hangs counts as no, and no other is begun meanwhile.
     """
 
     def __init__(self, zk: Client[Any], path: str = "/services") -> None:
@@ -33,15 +34,11 @@ class ServiceRegistry(Twin[registry.ServiceRegistry], of=registry.ServiceRegistr
         every: float = 5.0,
         listener: Callable[[bool], None] | None = None,
     ) -> Registration:
-        async def ask() -> bool:
-            assert check is not None
-            return await asyncio.to_thread(check)
-
         return Registration(
             run(
                 self._recipe.register(
                     instance,
-                    check=None if check is None else ask,
+                    check=None if check is None else _InThread(check),
                     every=every,
                     listener=self._forward(listener),
                 )
@@ -67,6 +64,42 @@ class ServiceRegistry(Twin[registry.ServiceRegistry], of=registry.ServiceRegistr
 
     def instances(self, service: str) -> list[Instance]:
         return run(self._recipe.instances(service))
+
+
+class _InThread:
+    """A blocking check as an asyncio one. Its thread is a daemon and not of the loop's executor: a
+    check that hangs is to stop neither the other checks nor the end of the process."""
+
+    def __init__(self, check: Callable[[], bool]) -> None:
+        self._check = check
+        self._thread: threading.Thread | None = None
+
+    async def __call__(self) -> bool:
+        if self._thread is not None and self._thread.is_alive():
+            raise TimeoutError("the last one is still under way")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bool] = loop.create_future()
+
+        def settle(result: bool, error: Exception | None) -> None:
+            if answer.done():
+                return  # given up meanwhile
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(result)
+
+        def ask() -> None:
+            result, problem = False, None
+            try:
+                result = self._check()
+            except Exception as error:
+                problem = error
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it
+                loop.call_soon_threadsafe(settle, result, problem)
+
+        self._thread = threading.Thread(target=ask, name="zoo check", daemon=True)
+        self._thread.start()
+        return await answer
 
 
 class Registration(Twin[registry.Registration], of=registry.Registration):
