@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.recipes.ring import HashRing
+from zoo.recipes.ring import MAX_WEIGHT, HashRing
 
 KEYS = [f"key-{n}" for n in range(500)]
 names = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=1, max_size=6, unique=True)
@@ -108,6 +108,9 @@ def test_impossible_rings() -> None:
         HashRing().owner("a")
     with pytest.raises(ValueError, match="positive"):
         HashRing({"a": 0})
+    for weight in (MAX_WEIGHT + 1, 1e300, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="'a' must be positive, 1000 at most"):
+            HashRing({"a": weight})
     with pytest.raises(ValueError, match="at least one point"):
         HashRing(["a"], points=0)
     with pytest.raises(ValueError, match="balance"):

@@ -91,4 +91,4 @@ def test_configs_that_are_wrong_are_seen(kind: type[Config[Limits]], match: str,
         def make(self, zk: Zk, name: str) -> Config[Limits]:
             return kind(zk, "/settings", Limits, validate=in_order, by=name, keep=5)
 
-    check_that_it_fails(Study, match, range(12), **how)
+    check_that_it_fails(Study, match, range(60), **how)

@@ -42,7 +42,7 @@ def check_that_it_fails(study: type[QueueStudy], match: str) -> None:
 class Careless(Queue[bytes]):
     """Whether its delete deleted anything is not looked at."""
 
-    async def _take(self, name: str) -> Any:
+    async def _take(self, name: str, deadline: Any) -> Any:
         try:
             node = await self._zk.get(f"{self.path}/{name}")
         except NoNodeError:

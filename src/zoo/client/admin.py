@@ -62,7 +62,7 @@ class AdminOperations(ClientBase[T]):
         """
         if members is not None and (joining is not None or leaving is not None):
             raise ValueError("give either all members, or those that join and leave")
-        version = check_version(version, CONFIG_PATH)
+        version = check_version(version, CONFIG_PATH, 64)
         request = c.ReconfigRequest(joining, leaving, members, version)
         reply = await self._ask(Op.reconfig, request, CONFIG_PATH, timeout)
         return Node(CONFIG_PATH, (reply.data or b"").decode(), reply.stat)

@@ -99,15 +99,15 @@ def check_watch(callback: object, path: str) -> None:
         raise TypeError(f"{path}: watch must be a function that takes the event, not {callback!r}")
 
 
-def check_version(version: int, path: str) -> int:
+def check_version(version: int, path: str, bits: int = 32) -> int:
     """The version as it can be sent. Raises TypeError and ValueError, which name the path."""
     if not isinstance(version, int):
         try:
             version = index(version)
         except TypeError:
             raise TypeError(f"{path}: version must be an int, not {version!r}") from None
-    if not -(1 << 31) <= version < 1 << 31:
-        raise ValueError(f"{path}: version must be of 32 bits, not {version}")
+    if not -(1 << bits - 1) <= version < 1 << bits - 1:
+        raise ValueError(f"{path}: version must be of {bits} bits, not {version}")
     return version
 
 

@@ -22,6 +22,8 @@ class Link(asyncio.Protocol):
         self.transport: asyncio.Transport
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.was_greeted = False
+        self.is_proved = False
+        """Has something come behind the greeting, and was it understood?"""
         self._timer: asyncio.TimerHandle | None = None
         self._why = "the server closed the connection"
         self._greeting = asyncio.Event()
@@ -39,6 +41,7 @@ class Link(asyncio.Protocol):
         except (LinkUseless, ProtocolViolation) as error:
             self.abort(str(error))
         else:
+            self.is_proved = self.was_greeted
             session.flush()
             session.lend()
         if not self.was_greeted and session.state.is_usable:

@@ -43,7 +43,7 @@ from zoo.jute.operations import Op
 
 log = logging.getLogger(__name__)
 _LEAST_PATIENCE, _MOST_PATIENCE = 0.2, 10.0
-_PROVED = 1.0  # seconds that a connection lives which says that all is well
+_PROVED = 1.0  # seconds: a connection that lives so long is well, also if it was not used
 _MOST_TIMEOUT = ((1 << 31) - 1) / 1000
 _forks = [0]  # how many there were between the program's beginning and this process
 os.register_at_fork(after_in_child=lambda: _forks.append(_forks.pop() + 1))
@@ -235,8 +235,8 @@ class Session:
         return min(first * (1 << min(failed_rounds, 8)), max(first, _MOST_PATIENCE))
 
     async def _serve(self, server: Server, budget: float) -> bool:
-        """One connection, from dialing to its end; True when there was a session on it for some
-        time: one that breaks again at once is one more failure.
+        """One connection, from dialing to its end; True when there was a session on it, and some
+        use: one that breaks again at once is one more failure.
         """
         link = Link(self)
         make = connect if self.lends_wires and IS_POSSIBLE and not self.options.ssl else None
@@ -258,7 +258,7 @@ class Session:
                 hunt.cancel()
             link.abort("the client gave up the connection")
             self.server = None
-        return link.was_greeted and self._loop.time() - began >= _PROVED
+        return link.is_proved or (link.was_greeted and self._loop.time() - began >= _PROVED)
 
     async def _hunt_for_a_writer(self, link: Link) -> None:
         """On a read-only server: ask the others, and move to the first that takes writes."""

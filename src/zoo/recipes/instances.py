@@ -9,13 +9,13 @@ instance without any of that has a null payload, as Curator users without a payl
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from zoo.client.outside import outside
+from zoo.recipes.ring import check_weight
 
 _MAP_CLASS = "java.util.LinkedHashMap"  # what Curator's reader shall make of our payload
 _OURS = ("@class", "weight", "health")
@@ -51,8 +51,7 @@ class Instance:
         for what, name in (("service", self.service), ("id", self.id)):
             if not name or "/" in name:
                 raise ValueError(f"the {what} {name!r} cannot be the name of a znode")
-        if not 0 < self.weight < math.inf:
-            raise ValueError(f"the weight of {self.id} must be positive, not {self.weight}")
+        check_weight(self.weight, self.id)
 
     def to_bytes(self) -> bytes:
         """Curator's JSON."""

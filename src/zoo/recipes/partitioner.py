@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -35,7 +34,7 @@ from zoo.client.transaction import Transaction
 from zoo.recipes.election import Election
 from zoo.recipes.group import Group
 from zoo.recipes.places import Place
-from zoo.recipes.ring import HashRing
+from zoo.recipes.ring import MAX_WEIGHT, HashRing, check_weight
 from zoo.recipes.waiting import Backoff, Wake
 
 _LOG = logging.getLogger(__name__)
@@ -89,7 +88,7 @@ class _Plan(NamedTuple):
 
 
 def _is_weight(data: object) -> bool:
-    return isinstance(data, int | float) and 0 < data < math.inf
+    return isinstance(data, int | float) and 0 < data <= MAX_WEIGHT
 
 
 class Partitioner:
@@ -110,6 +109,7 @@ class Partitioner:
         """A number stands for the partitions "0", "1" and so on. Who weighs 2 is to own twice what
         who weighs 1 owns. Work that fails is logged, lets go and begins again.
         """
+        check_weight(weight, name)
         names = map(str, range(partitions)) if isinstance(partitions, int) else partitions
         self.path = path
         self.name = name

@@ -17,11 +17,19 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 
 DEFAULT_POINTS = 128
+MAX_WEIGHT = 1_000
+"""A ring has `points` for each unit of weight: more would take seconds to build."""
 _BAND = 1e-9  # a share of 3.0000000000000004 is 3
 
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def check_weight(weight: float, of: str) -> None:
+    """Raises ValueError."""
+    if not 0 < weight <= MAX_WEIGHT:
+        raise ValueError(f"the weight of {of} must be positive, {MAX_WEIGHT} at most, not {weight}")
 
 
 class HashRing:
@@ -48,8 +56,7 @@ class HashRing:
 
     def add(self, member: str, weight: float = 1.0) -> None:
         """Replaces one of the same name."""
-        if not weight > 0:
-            raise ValueError(f"the weight of {member!r} must be positive, not {weight}")
+        check_weight(weight, repr(member))
         self.remove(member)
         self._weights[member] = weight
         count = max(1, round(self._points * weight))
