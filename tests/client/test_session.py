@@ -12,7 +12,10 @@ from zoo.client.errors import ClientClosedError, OperationTimeoutError
 from zoo.client.hosts import Server
 from zoo.client.retry import RetryPolicy
 from zoo.client.session import Options, Session
+from zoo.jute.client_records import ConnectResponse
+from zoo.jute.framing import frame
 from zoo.jute.operations import Op
+from zoo.jute.schema import encode
 from zoo.sim.client_loop_process import Process
 from zoo.sim.client_loop_world import ProcessFaults, ProgramWorld
 from zoo.sim.cluster_faults import FaultMix
@@ -183,5 +186,28 @@ def test_a_client_that_was_never_started_is_closed_without_a_word() -> None:
         them.listeners[states.append] = None
         await them.close(1)
         assert them.state.is_final
+
+    run(main())
+
+
+def test_connections_that_break_behind_the_greeting_are_made_with_pauses() -> None:
+    async def main() -> None:
+        connections: list[float] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.append(asyncio.get_running_loop().time())
+            await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big"))
+            writer.write(frame(encode(ConnectResponse(0, 9000, 7, bytes(16), False))))
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            policy = RetryPolicy(None, None, 0.2, 0.2)
+            servers = (Server("127.0.0.1", server.sockets[0].getsockname()[1]),)
+            them = Session(servers, Options(reconnect=policy), Random(1))
+            them.start()
+            await poll(lambda: len(connections) >= 12, "dialled again and again")
+            await them.close(0.1)
+        assert connections[11] - connections[4] > 0.2, "seven pauses of 0.1 s in the mean"
 
     run(main())

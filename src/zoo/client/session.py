@@ -44,6 +44,7 @@ from zoo.jute.operations import Op
 log = logging.getLogger(__name__)
 _LEAST_PATIENCE, _MOST_PATIENCE = 0.2, 10.0
 _PROVED = 1.0  # seconds: a connection that lives so long is well, also if it was not used
+_MOST_IN_VAIN = 3
 _MOST_TIMEOUT = ((1 << 31) - 1) / 1000
 _forks = [0]  # how many there were between the program's beginning and this process
 os.register_at_fork(after_in_child=lambda: _forks.append(_forks.pop() + 1))
@@ -102,6 +103,7 @@ class Session:
         """The connection, if threads may."""
         self._loop: asyncio.AbstractEventLoop
         self._forks = _forks[0]
+        self._in_vain = 0  # connections on which nothing but the greeting came
         self._reconnect = replace(options.reconnect, attempts=None)
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -235,8 +237,8 @@ class Session:
         return min(first * (1 << min(failed_rounds, 8)), max(first, _MOST_PATIENCE))
 
     async def _serve(self, server: Server, budget: float) -> bool:
-        """One connection, from dialing to its end; True when there was a session on it, and some
-        use: one that breaks again at once is one more failure.
+        """One connection, from dialing to its end; True when there was a session on it, but not
+        when one after the other breaks before it was of any use: those are failures, too.
         """
         link = Link(self)
         make = connect if self.lends_wires and IS_POSSIBLE and not self.options.ssl else None
@@ -258,7 +260,11 @@ class Session:
                 hunt.cancel()
             link.abort("the client gave up the connection")
             self.server = None
-        return link.is_proved or (link.was_greeted and self._loop.time() - began >= _PROVED)
+        if link.is_proved or self._loop.time() - began >= _PROVED:
+            self._in_vain = 0
+        elif link.was_greeted:
+            self._in_vain += 1
+        return link.was_greeted and self._in_vain <= _MOST_IN_VAIN
 
     async def _hunt_for_a_writer(self, link: Link) -> None:
         """On a read-only server: ask the others, and move to the first that takes writes."""
