@@ -13,7 +13,7 @@ from zoo.client.converters import BYTES, Converter
 from zoo.client.creating import CreateOperations
 from zoo.client.hosts import parse
 from zoo.client.outside import outside
-from zoo.client.retry import RetryPolicy, is_transient
+from zoo.client.retry import Retries, RetryPolicy
 from zoo.client.session import Options, Session
 from zoo.client.srv import check_resolver
 from zoo.client.states import State
@@ -147,19 +147,15 @@ class AsyncClient(
 
         The error of the last attempt is raised when the policy ends or its deadline would pass.
         """
-        policy = policy or RetryPolicy()
-        loop = asyncio.get_running_loop()
-        end = float("inf") if policy.deadline is None else loop.time() + policy.deadline
-        pauses = policy.pauses(self._session.rng)
+        retries = Retries(policy, self._session.rng, asyncio.get_running_loop().time)
         while True:
             try:
                 return await operation()
             except Exception as error:
-                pause = next(pauses, None)
-                is_over = pause is None or loop.time() + pause > end
-                if is_over or not is_transient(error) or self.state.is_final:
+                pause = retries.pause_after(error)
+                if pause is None or self.state.is_final:
                     raise
-                await asyncio.sleep(pause or 0)
+                await asyncio.sleep(pause)
 
 
 @overload

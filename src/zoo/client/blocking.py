@@ -11,7 +11,6 @@ import asyncio
 import logging
 import ssl as ssl_module
 from collections.abc import Callable, Coroutine, Iterable
-from math import inf
 from time import monotonic, sleep
 from typing import Any, Generic, TypeVar, overload
 
@@ -24,7 +23,7 @@ from zoo.client.errors import ClientError
 from zoo.client.following import CONFIG_PATH
 from zoo.client.portal import Dispatcher, Forward, portal
 from zoo.client.results import Children, Node, Transferred
-from zoo.client.retry import RetryPolicy, is_transient
+from zoo.client.retry import Retries, RetryPolicy
 from zoo.client.states import State
 from zoo.client.streams import DEFAULT_BUFFER
 from zoo.client.transaction import Get, ListChildren
@@ -190,18 +189,15 @@ class Client(Generic[T]):
 
     def retrying(self, operation: Callable[[], R], policy: RetryPolicy | None = None) -> R:
         # In the caller's thread: the loop's executor has to stay free for names to be resolved.
-        policy = policy or RetryPolicy()
-        end = inf if policy.deadline is None else monotonic() + policy.deadline
-        pauses = policy.pauses(self._client._session.rng)
+        retries = Retries(policy, self._client._session.rng, monotonic)
         while True:
             try:
                 return operation()
             except Exception as error:
-                pause = next(pauses, None)
-                is_over = pause is None or monotonic() + pause > end
-                if is_over or not is_transient(error) or self.state.is_final:
+                pause = retries.pause_after(error)
+                if pause is None or self.state.is_final:
                     raise
-            sleep(pause or 0)
+            sleep(pause)
 
     # --- znodes
 

@@ -229,9 +229,7 @@ class CreateOperations(NodeOperations[T]):
     def _abandon(self, wanted: _Wanted) -> None:
         """Delete in the background what a create under way may still make."""
         if wanted.token and not self._session.state.is_final:
-            task = asyncio.get_running_loop().create_task(self._clean_up(wanted))
-            self._session.tasks.add(task)
-            task.add_done_callback(self._session.tasks.discard)
+            self._session.in_background(self._clean_up(wanted))
 
     async def _clean_up(self, wanted: _Wanted) -> None:
         """Until somebody has looked; an ephemeral one goes with the session that asked for it."""

@@ -58,6 +58,7 @@ def ask(session: Session, op: Op, record: Any, path: str | None, timeout: float 
     """`Session.request`, blocking."""
     if not session.is_started:
         raise ClientClosedError(operation=op.name, path=path)
+    session.check_process(op.name, path)
     answered = threading.Lock()
     answered.acquire()
     outcome: list[tuple[ClientError | None, Reader | None, int]] = []

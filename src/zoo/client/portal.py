@@ -15,6 +15,8 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from zoo.client.streams import hash_of
+
 T = TypeVar("T")
 
 
@@ -169,10 +171,7 @@ class Forward:
     def __init__(self, dispatcher: Dispatcher, callback: Callable[[Any], object]) -> None:
         self._dispatcher = dispatcher
         self._callback = callback
-        try:
-            self._hash = hash(callback)
-        except TypeError:  # such an object is equal to itself alone
-            self._hash = id(callback)
+        self._hash = hash_of(callback)
 
     def __call__(self, told: Any) -> None:
         self._dispatcher.call(partial(self._callback, told))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from random import Random
 
 from zoo.client.errors import ClientError
@@ -36,6 +37,23 @@ class RetryPolicy:
         while self.attempts is None or done < self.attempts:
             yield rng.uniform(0, bound)
             done, bound = done + 1, min(self.ceiling, bound * 2)
+
+
+class Retries:
+    """Whether an operation is tried again, and after which pause; `now` is a clock in seconds."""
+
+    def __init__(self, policy: RetryPolicy | None, rng: Random, now: Callable[[], float]) -> None:
+        policy = policy or RetryPolicy()
+        self._now = now
+        self._end = inf if policy.deadline is None else now() + policy.deadline
+        self._pauses = policy.pauses(rng)
+
+    def pause_after(self, error: Exception) -> float | None:
+        """None: it is over, `error` is the outcome."""
+        pause = next(self._pauses, None)
+        if pause is None or self._now() + pause > self._end or not is_transient(error):
+            return None
+        return pause
 
 
 def is_transient(error: BaseException) -> bool:

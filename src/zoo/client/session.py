@@ -14,7 +14,7 @@ import contextlib
 import logging
 import os
 import ssl as ssl_module
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -96,7 +96,7 @@ class Session:
         """Whom we are connected to."""
         self.listeners: dict[Callable[[State], None], None] = {}
         self.tasks: set[asyncio.Task[Any]] = set()
-        """Of watch callbacks: a loop alone would not keep them alive."""
+        """In the background: a loop alone would not keep them alive."""
         self.lends_wires = False
         """May threads send and read on a connection themselves? Set it before `start`."""
         self.wire: Wire | None = None
@@ -144,13 +144,14 @@ class Session:
 
     def _check_home(self, operation: str, path: str | None = None) -> None:
         """Raises RuntimeError where the session's connection must not be touched."""
-        self._check_process(operation, path)
+        self.check_process(operation, path)
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError(
                 f"{operation} {path or ''}: the client belongs to the event loop that started it"
             )
 
-    def _check_process(self, operation: str, path: str | None) -> None:
+    def check_process(self, operation: str, path: str | None) -> None:
+        """Raises RuntimeError in a child that was forked later than the client was started."""
         if self._forks != _forks[0]:
             raise RuntimeError(
                 f"{operation} {path or ''}: the client was started before this process was forked; "
@@ -211,6 +212,13 @@ class Session:
         if self._task is not None:
             for listener in list(self.listeners):
                 self._loop.call_soon(listener, state)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that is kept until it ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
     # --- connections
 
@@ -396,9 +404,7 @@ class Session:
         finish: Callable[[ClientError | None, Reader | None, int], None],
         watch: Watching | Removal | None = None,
     ) -> Call:
-        """Raises RequestTooLargeError, RuntimeError."""
-        if self._forks != _forks[0]:
-            self._check_process(op.name, path)
+        """Raises RequestTooLargeError."""
         body = encode_body(op, record)
         if len(body) + 8 > self.options.max_request_bytes:
             raise RequestTooLargeError(

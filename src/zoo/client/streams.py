@@ -24,6 +24,14 @@ def strip_prefix(path: bytes, prefix: str) -> str:
     return text[len(prefix) :] or "/" if prefix else text
 
 
+def hash_of(callback: object) -> int:
+    """Also of an object that has none: it stands for itself alone then."""
+    try:
+        return hash(callback)
+    except TypeError:
+        return id(callback)
+
+
 class OneShot:
     """Calls back once: with the event, or with one of type NONE when the session ends first.
 
@@ -35,10 +43,7 @@ class OneShot:
         self._prefix = prefix
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
-        try:
-            self._hash = hash(callback)
-        except TypeError:  # such an object is equal to itself alone
-            self._hash = id(callback)
+        self._hash = hash_of(callback)
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -112,11 +112,7 @@ async def ended(*tasks: asyncio.Future[Any]) -> None:
 
 def in_background(zk: AsyncClient[Any], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A task that ends with the client at the latest."""
-    tasks = zk._session.tasks
-    task = asyncio.get_running_loop().create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
+    return zk._session.in_background(work)
 
 
 Delete = Callable[[], Coroutine[Any, Any, None]]
