@@ -6,41 +6,20 @@ loop's: at its end the loop waits for those, and Ctrl-C would do nothing until t
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from zoo.client.aside import aside as in_daemon
 
 T = TypeVar("T")
 
 
 async def aside(work: Callable[[], T]) -> T:
-    """What `work` returns or raises; when the caller is cancelled nobody waits for it."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def tell(result: T | None, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
-
-    def main(_stdin: object) -> None:  # held, or the end of Python would close it under a read
-        result, error = None, None
-        try:
-            result = work()
-        except BaseException as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, result, error)
-
-    threading.Thread(target=main, args=(sys.stdin,), name="zoo reads", daemon=True).start()
-    return await future
+    """See `zoo.client.aside`. Standard input is held: the end of Python would close it under a
+    read."""
+    return await in_daemon(work, "zoo reads", sys.stdin)
 
 
 async def content(file: str) -> bytes:

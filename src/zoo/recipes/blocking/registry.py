@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from zoo.client.aside import aside
 from zoo.client.blocking import Client
 from zoo.recipes import registry
 from zoo.recipes.balancing import Balancer
@@ -72,34 +71,19 @@ class _InThread:
 
     def __init__(self, check: Callable[[], bool]) -> None:
         self._check = check
-        self._thread: threading.Thread | None = None
+        self._is_under_way = False
 
     async def __call__(self) -> bool:
-        if self._thread is not None and self._thread.is_alive():
+        if self._is_under_way:
             raise TimeoutError("the last one is still under way")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bool] = loop.create_future()
+        self._is_under_way = True
+        return await aside(self._ask, "zoo check")
 
-        def settle(result: bool, error: Exception | None) -> None:
-            if answer.done():
-                return  # given up meanwhile
-            if error is not None:
-                answer.set_exception(error)
-            else:
-                answer.set_result(result)
-
-        def ask() -> None:
-            result, problem = False, None
-            try:
-                result = self._check()
-            except Exception as error:
-                problem = error
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it
-                loop.call_soon_threadsafe(settle, result, problem)
-
-        self._thread = threading.Thread(target=ask, name="zoo check", daemon=True)
-        self._thread.start()
-        return await answer
+    def _ask(self) -> bool:
+        try:
+            return self._check()
+        finally:
+            self._is_under_way = False
 
 
 class Registration(Twin[registry.Registration], of=registry.Registration):
