@@ -92,12 +92,12 @@ async def write_guarded(zk: AsyncClient[bytes], places: Sequence[Place]) -> bool
     return await still_held(transaction)
 
 
-async def still_held(guarded: Transaction[bytes], lost: Code = Code.NONODE) -> bool:
-    """Commit a guarded write; False: what guards it is `lost`. Nothing else may refuse it."""
+async def still_held(guarded: Transaction[bytes]) -> bool:
+    """Commit a guarded write; False: what guards it is gone. Nothing else may refuse it."""
     try:
         await guarded.commit()
     except TransactionFailedError as error:
-        if error.code is not lost:
+        if error.code is not Code.NONODE:
             raise AssertionError(f"a guarded write fails with {error!r}") from error
         return False
     return True
