@@ -64,6 +64,10 @@ def test_changes_reach_everybody_and_say_who_and_why(hosts: str) -> None:
             assert (await mine.history(1))[0].changed == {"most": (30, 20)}
             with pytest.raises(NoNodeError):
                 await mine.rollback(9)
+            await zk.set("/config/limits/history/0000000002", b"{")
+            assert [each.number for each in await mine.history()] == [3, 1]
+            with pytest.raises(BadSettingsError, match="not what Config writes"):
+                await mine.rollback(2)
 
     run(main())
 

@@ -205,3 +205,21 @@ def test_one_object_is_one_member(hosts: str) -> None:
             assert await zk.children("/b") == []
 
     run(main())
+
+
+def test_whose_znode_is_deleted_does_not_begin(hosts: str) -> None:
+    """Others came in its place, and began: it hears of that, and is not one of them."""
+
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            lost = asyncio.ensure_future(DoubleBarrier(zk, "/b", 2).enter(10))
+            await poll_line(other, "/b", 1)
+            (name,) = await other.children("/b")
+            await other.delete(f"/b/{name}")
+            one, two = (DoubleBarrier(other, "/b", 2) for _ in range(2))
+            await asyncio.gather(one.enter(5), two.enter(5))
+            with pytest.raises(SessionExpiredError, match="our znode is gone"):
+                await lost
+            await asyncio.gather(one.leave(5), two.leave(5))
+
+    run(main())

@@ -165,6 +165,91 @@ def test_a_cancelled_taker_leaves_no_claim(hosts: str) -> None:
     run(main())
 
 
+def test_an_item_whose_claim_an_operator_deletes_is_anothers(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            mine, theirs = WorkQueue(zk, "/w"), WorkQueue(other, "/w")
+            await mine.put(b"one")
+            first = await mine.take()
+            await other.delete(first.claim)
+            second = await theirs.take(timeout=5)
+            assert second.path == first.path
+            with pytest.raises(TransactionFailedError):
+                await mine.guarded(first).commit()
+            assert not await mine.put_back(first)
+            with pytest.raises(OperationTimeoutError):
+                await mine.take(timeout=0.05)
+            assert await theirs.ack(second)
+
+    run(main())
+
+
+def test_what_is_left_of_a_taker_goes_when_it_wants_to_acknowledge(hosts: str) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            mine, theirs = WorkQueue(zk, "/w"), WorkQueue(other, "/w")
+            await mine.put(b"one")
+            first = await mine.take()
+            await other.delete(first.taker)
+            assert not await mine.ack(first)
+            second = await theirs.take(timeout=5)
+            assert await theirs.ack(second)
+            assert await zk.children("/w/claims") == await zk.children("/w/takers") == []
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+def test_an_acknowledgement_whose_answer_is_lost(
+    hosts: str, monkeypatch: pytest.MonkeyPatch, is_applied: bool
+) -> None:
+    """It says whether the item is gone, also when an operator has deleted the taker."""
+
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue = WorkQueue(zk, "/w")
+            await queue.put(b"one")
+            item = await queue.take()
+            original = Transaction.commit
+
+            async def commit(self: Transaction[Any], **_: Any) -> list[Any]:
+                monkeypatch.setattr(Transaction, "commit", original)
+                if is_applied:
+                    await original(self)
+                else:
+                    await zk.delete(item.taker)
+                raise ConnectionLossError(outcome=Outcome.UNKNOWN)
+
+            monkeypatch.setattr(Transaction, "commit", commit)
+            assert await queue.ack(item) is is_applied
+            assert await queue.size() == (0 if is_applied else 1)
+
+    run(main())
+
+
+@pytest.mark.parametrize("is_applied", [True, False])
+def test_a_claim_whose_answer_is_lost_is_ours_or_made_anew(
+    hosts: str, monkeypatch: pytest.MonkeyPatch, is_applied: bool
+) -> None:
+    async def main() -> None:
+        async with connect(hosts) as zk:
+            queue = WorkQueue(zk, "/w")
+            await queue.put(b"one")
+            original = Transaction.commit
+
+            async def commit(self: Transaction[Any], **_: Any) -> list[Any]:
+                monkeypatch.setattr(Transaction, "commit", original)
+                if is_applied:
+                    await original(self)
+                raise ConnectionLossError(outcome=Outcome.UNKNOWN)
+
+            monkeypatch.setattr(Transaction, "commit", commit)
+            item = await queue.take(timeout=5)
+            assert await queue.ack(item)
+
+    run(main())
+
+
 def test_a_client_has_one_producer_whatever_becomes_of_its_puts(hosts: str) -> None:
     async def main() -> None:
         async with connect(hosts) as zk, connect(hosts) as other:

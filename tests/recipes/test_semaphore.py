@@ -169,3 +169,26 @@ def test_an_acquire_holds_its_deadline_while_no_server_answers(hosts: str) -> No
             await poll_line(other, "/s/locks", 0)
 
     run(main())
+
+
+def test_whose_turn_is_deleted_blocks_nobody(hosts: str) -> None:
+    """Two wait for a lease at once then: neither counts the other one's lease as taken."""
+
+    async def main() -> None:
+        async with connect(hosts) as zk, connect(hosts) as other:
+            place = await Semaphore(zk, "/s", 1).acquire()
+            waiting = []
+            for number in (1, 2):
+                waiting.append(asyncio.ensure_future(Semaphore(zk, "/s", 1).acquire(10)))
+                await poll_line(other, "/s/leases", 1 + number)
+                (turn,) = await other.children("/s/locks")
+                await other.delete(f"/s/locks/{turn}")
+            await place.leave()
+            tokens = []
+            for each in waiting:
+                lease = await each
+                tokens.append(lease.token)
+                await lease.leave()
+            assert place.token < tokens[0] < tokens[1]
+
+    run(main())

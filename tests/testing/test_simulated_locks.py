@@ -82,6 +82,10 @@ def test_writes_of_earlier_holders_are_seen() -> None:
     check_that_it_fails(Unguarded, "after the holder", 6, faults=Faults(servers=0, processes=2))
 
 
+def test_writes_of_one_whose_znode_an_operator_deleted_are_seen() -> None:
+    check_that_it_fails(Unguarded, "after the holder", faults=False)
+
+
 class WritersIgnoreReaders(RWLockStudy):
     async def turn(self, process: Process, zk: Zk) -> None:
         if process.number == 0:

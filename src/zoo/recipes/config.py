@@ -236,14 +236,18 @@ class Config(Generic[C]):
         return await self._commit(lambda _: then.settings, why or f"back to revision {revision}")
 
     async def history(self, limit: int = 20) -> list[Revision]:
-        """The newest revisions, the newest first."""
+        """The newest revisions, the newest first; without what Config has not written."""
         numbers = await self._numbers()
         wanted = numbers[-limit - 1 :]
         reads = [Get(_FORMAT.format(self.path, number)) for number in wanted]
         nodes = [node for node in await self._zk.multi_read(reads) if isinstance(node, Node)]
         found, before = [], dict[str, Any]()
         for node in nodes:
-            each = _Document.of(node.data)
+            try:
+                each = _Document.of(node.data)
+            except BadSettingsError as error:
+                log.warning("%s is left out: %s", node.path, error)
+                continue
             found.append(_revision(each, node, before))
             before = each.settings
         return found[::-1][:limit]

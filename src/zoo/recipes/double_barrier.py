@@ -37,6 +37,10 @@ from zoo.recipes.waiting import Wake, across_sessions
 READY = "ready"
 
 
+def _gone(place: Place) -> SessionExpiredError:
+    return SessionExpiredError("our znode is gone", path=place.path)
+
+
 class DoubleBarrier:
     """`async with DoubleBarrier(zk, "/round", 3): ...`: three work, and wait for each other."""
 
@@ -104,14 +108,16 @@ class DoubleBarrier:
         ready = f"{self.path}/{READY}"
         while True:
             if opened.event is not None and opened.event.type is EventType.NODE_CREATED:
-                return
+                if await self._zk.exists(place.path) is None:
+                    raise _gone(place)
+                return  # others may have left since, and `ready` with them
             opened.clear()
             try:
                 barrier = await self._zk.get(self.path, watch=opened)
                 stat = await self._zk.exists(ready, watch=opened)
                 names = await self._inside()
                 if place.name not in names:
-                    raise SessionExpiredError("our znode is gone", path=place.path)
+                    raise _gone(place)
                 if max(barrier.stat.mzxid, stat.czxid if stat else 0) > place.token:
                     return
                 if len(names) >= self.members:

@@ -10,7 +10,9 @@ nothing: items are not tied to a session, `get` goes on waiting with the next on
 Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral
 claim, so an item whose taker dies is handed out again: at least once, to one taker at a time. `ack`
 removes item and claim in one transaction that is refused once the claim is not ours, so no item is
-acknowledged twice. On SUSPENDED the claim may still be ours: go on, ack tells. On LOST drop what
+acknowledged twice. (An operator who deletes the claim of a taker that hangs hands its item on. If
+the connection of that one breaks while it acknowledges what another has done, both are told so.)
+On SUSPENDED the claim may still be ours: go on, ack tells. On LOST drop what
 was taken, another has it by now.
 """
 
@@ -25,7 +27,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from zoo.client.async_client import AsyncClient
+from zoo.client.converters import BYTES
 from zoo.client.errors import (
+    BadVersionError,
     ClientError,
     ConnectionLossError,
     NodeExistsError,
@@ -40,7 +44,7 @@ from zoo.client.results import Node
 from zoo.client.session import Session
 from zoo.client.transaction import Transaction
 from zoo.errors import Code
-from zoo.recipes.waiting import Deadline, Wake, across_sessions, in_background, take_back
+from zoo.recipes.waiting import Deadline, Wake, across_sessions, take_back
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -185,7 +189,7 @@ class Items(Generic[T]):
         except NoNodeError:
             return 0
 
-    async def _names(self, folder: str, wake: Wake) -> list[str]:
+    async def _names(self, folder: str, wake: Wake | None = None) -> list[str]:
         while True:
             try:
                 return await self._zk.children(folder, watch=wake)
@@ -281,7 +285,6 @@ class WorkQueue(Items[T]):
         return await self._when_there_is(self._take_claim, timeout)
 
     async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
-        await self._zk.ensure_path(f"{self.path}/takers")
         claimed = set(await self._names(f"{self.path}/claims", wake))  # first: none is overlooked
         names, _ = await super()._ready(wake)
         return [name for name in names if name not in claimed], None
@@ -292,51 +295,64 @@ class WorkQueue(Items[T]):
 
     async def _take_claim(self, name: str, deadline: Deadline) -> Taken[T] | None:
         """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
-        claim, taker = f"{self.path}/claims/{name}", f"{self.path}/takers/{outside().unique_name()}"
+        claim, taker = f"{self.path}/claims/{name}", f"{name}.{outside().unique_name()}"
+        taker = f"{self.path}/takers/{taker}"
         try:
             async with deadline.of_requests():
-                token = await self._claim(claim, taker)
+                token = await self._claim(name, claim, taker)
                 if token is None:
                     return None
                 node = await self._zk.get(f"{self.path}/{name}")
         except NoNodeError:
-            await self._drop(claim, taker)  # it was acknowledged just before
-            return None
+            take_back(self._zk, partial(self._drop, claim, taker))
+            return None  # it was acknowledged just before
         except BaseException:
-            in_background(self._zk, self._drop(claim, taker))
+            take_back(self._zk, partial(self._drop, claim, taker))
             raise
         return Taken(node.data, node.path, claim, taker, token)
 
-    async def _claim(self, claim: str, taker: str) -> int | None:
-        """The taker's czxid, or None when another has the claim."""
-        transaction = self._zk.transaction()
-        transaction.create(taker, ephemeral=True)
-        transaction.create(claim, ephemeral=True)
-        try:
-            made: int = (await transaction.commit())[0].stat.czxid
-            return made
-        except TransactionFailedError as error:
-            if error.code is Code.NODEEXISTS:
-                return None
-            raise
-        except ConnectionLossError:
-            await self._zk.sync(self.path)
-            stat = await self._zk.exists(taker)  # was it applied?
-            return None if stat is None else stat.czxid
+    async def _claim(self, name: str, claim: str, taker: str) -> int | None:
+        """The taker's czxid, or None when another has the claim.
+
+        Where nobody has it and there still is a taker of the item, an operator took the claim from
+        it. That one's work is refused from now on: its taker goes in the same transaction.
+        """
+        is_in_doubt = False
+        while True:
+            takers = await self._names(f"{self.path}/takers")
+            former = [each for each in takers if each.startswith(f"{name}.")]
+            transaction = self._zk.with_data(BYTES).transaction()
+            transaction.create(taker, ephemeral=True)
+            transaction.create(claim, taker.encode(), ephemeral=True)
+            for each in former:
+                transaction.delete(f"{self.path}/takers/{each}")
+            try:
+                made: int = (await transaction.commit())[0].stat.czxid
+                return made
+            except TransactionFailedError as error:
+                if error.code is Code.NODEEXISTS:
+                    if is_in_doubt:
+                        take_back(self._zk, partial(self._drop, claim, taker))
+                    return None
+                if error.code is not Code.NONODE:  # a former taker has gone by itself
+                    raise
+                await self._zk.ensure_path(f"{self.path}/claims")
+            except ConnectionLossError:
+                await self._zk.sync(self.path)
+                stat = await self._zk.exists(taker)  # was it applied?
+                if stat is not None:
+                    return stat.czxid
+                is_in_doubt = True  # an operator may have deleted it
 
     async def _drop(self, claim: str, taker: str) -> None:
-        session_id = self._zk.session_id
-        while self._zk.session_id == session_id and not self._zk.state.is_final:
-            transaction = self._zk.transaction()
-            transaction.delete(taker)
-            transaction.delete(claim)
-            try:
-                await transaction.commit()
-                return
-            except (ConnectionLossError, OperationTimeoutError):
-                continue
-            except ClientError:
-                return  # not ours, or gone already
+        """Both of them, or what an operator left of them; no claim of another's."""
+        raw = self._zk.with_data(BYTES)
+        with contextlib.suppress(NoNodeError):
+            await raw.delete(taker)
+        with contextlib.suppress(NoNodeError, BadVersionError):
+            node = await raw.get(claim)
+            if node.data == taker.encode():
+                await raw.delete(claim, version=node.version)
 
     def guarded(self, item: Taken[T]) -> Transaction[Any]:
         """A transaction that commits only while the item is ours."""
@@ -373,8 +389,19 @@ class WorkQueue(Items[T]):
                 await self._closing(item, is_done).commit()
                 return True
             except ConnectionLossError:
-                is_again = True  # ours alone could take the claim away: the next try tells
+                is_again = True  # the next try tells
             except TransactionFailedError as error:
-                if error.code is Code.NONODE:
-                    return is_again and self._zk.session_id == session_id
-                raise
+                if error.code is not Code.NONODE:
+                    raise
+                take_back(self._zk, partial(self._drop, item.claim, item.taker))
+                was_ours = is_again and self._zk.session_id == session_id
+                return was_ours and not (is_done and await self._is_there(item))
+
+    async def _is_there(self, item: Taken[T]) -> bool:
+        """Then our taker went before it could acknowledge it: an operator has deleted it."""
+
+        async def look() -> bool:
+            await self._zk.sync(self.path)
+            return await self._zk.exists(item.path) is not None
+
+        return await self._zk.retrying(look)

@@ -22,7 +22,7 @@ from zoo.client.async_client import AsyncClient
 from zoo.client.errors import NoNodeError, OperationTimeoutError, SessionExpiredError
 from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock, NotHeldError
-from zoo.recipes.places import Place, take_place
+from zoo.recipes.places import Place, contenders, take_place
 from zoo.recipes.waiting import Deadline, Wake
 
 
@@ -117,14 +117,21 @@ class Semaphore:
             changed = Wake()
             try:
                 names = await self._zk.children(self._folder, watch=changed)
-                if place.name not in names:
-                    raise SessionExpiredError("our lease is gone", path=place.path)
-                if len(names) > self.leases:
+                if self._before(place, names) >= self.leases:
                     await changed.wait()
                 elif place.take():
                     return
             finally:
                 self._zk._forget(self._folder, changed)
+
+    def _before(self, place: Place, names: list[str]) -> int:
+        """How many leases come before this one: of those that wait at once (an operator may delete
+        the znode of somebody's turn) the first goes on. kazoo's have no number, and are held."""
+        line = contenders(names, ("lease",))
+        for before, each in enumerate(line):
+            if each.name == place.name:
+                return before + len(names) - len(line)
+        raise SessionExpiredError("our lease is gone", path=place.path)
 
     async def release(self, place: Place | None = None) -> None:
         """Give back this lease; None: of those that this task has acquired the first, and when it

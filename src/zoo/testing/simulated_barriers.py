@@ -18,6 +18,7 @@ from zoo.recipes.double_barrier import READY
 from zoo.recipes.places import Place
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import take_turns
+from zoo.testing.simulated_study import Operator
 
 PATH = "/barrier"
 
@@ -89,9 +90,10 @@ class DoubleBarrierStudy:
         self.entries: list[Entry] = []
         self.passed: dict[str, None] = {}
         """Who has been through once all was well."""
+        self.operator = Operator(PATH)
 
     def programs(self) -> Sequence[Program]:
-        return [self.program] * self.processes
+        return [self.program] * self.processes + [self.operator.program]
 
     async def program(self, process: Process) -> None:
         self.inside.pop(process.name, None)
@@ -121,7 +123,7 @@ class DoubleBarrierStudy:
         working = dict(self.inside)
         await barrier.leave(process.rng.choice((None, None, 3.0)))
         for name, other in working.items():
-            is_there = self.inside.get(name) is other
+            is_there = self.inside.get(name) is other and other.path not in self.operator.struck
             assert not is_there or process.sight.has_ended(other.session_id), (
                 f"{process.name} has left at {process.now:.6f}, and {name} still works"
             )

@@ -17,7 +17,13 @@ from zoo.recipes import Lease
 from zoo.recipes.lock import NotHeldError
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import patiently, take_turns
-from zoo.testing.simulated_study import LEDGER, check_ledger, slept_lately, still_held
+from zoo.testing.simulated_study import (
+    LEDGER,
+    Operator,
+    check_ledger,
+    slept_lately,
+    still_held,
+)
 
 PATH = "/lease"
 _LONGEST = 20.0  # a clock an hour ahead makes a lease that long
@@ -31,9 +37,10 @@ class LeaseStudy:
         self.tenants: dict[str, tuple[Process, Lease]] = {}
         self.tokens: dict[int, str] = {}
         self.lives: dict[str, int] = {}
+        self.operator = Operator(PATH)
 
     def programs(self) -> Sequence[Program]:
-        return [self.program] * self.processes
+        return [self.program] * self.processes + [self.operator.program]
 
     async def program(self, process: Process) -> None:
         self.tenants.pop(process.name, None)
@@ -107,12 +114,21 @@ class LeaseStudy:
         """Does anybody else believe to have it?"""
         if slept_lately(process) or not lease.is_held or not process.sight.were_clocks_well():
             return
+        if self.was_struck(lease):
+            return
         others = [
             other.name
             for other, theirs in self.tenants.values()
-            if other is not process and not slept_lately(other) and believes(other, theirs)
+            if other is not process
+            and not slept_lately(other)
+            and not self.was_struck(theirs)
+            and believes(other, theirs)
         ]
         assert not others, f"{process.name} has it at {process.now:.6f}, and so do {others}"
+
+    def was_struck(self, lease: Lease) -> bool:
+        """Deleted by the operator: it learns that when it renews it, or writes."""
+        return lease._tenure is not None and lease._tenure.beat in self.operator.struck
 
     async def write(self, zk: AsyncClient[bytes], lease: Lease) -> bool:
         transaction = lease.guarded()

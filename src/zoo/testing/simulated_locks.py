@@ -18,6 +18,7 @@ from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_study import (
     LEDGER,
     Holders,
+    Operator,
     check_ledger,
     keep_trying,
     write_guarded,
@@ -57,12 +58,16 @@ class HoldersStudy:
     NAME: ClassVar[str]
     GUARDED: ClassVar[bool] = True
     processes = 4
+    leases = 1
+    folders: tuple[str, ...] = (PATH,)
+    """Where the operator strikes."""
 
     def __init__(self) -> None:
-        self.holders = Holders()
+        self.operator = Operator(*self.folders)
+        self.holders = Holders(self.leases, self.operator.struck)
 
     def programs(self) -> Sequence[Program]:
-        return [self.program] * self.processes
+        return [self.program] * self.processes + [self.operator.program]
 
     async def program(self, process: Process) -> None:
         await take_turns(process, self.turn)
@@ -130,10 +135,7 @@ class SemaphoreStudy(HoldersStudy):
     GUARDED = False
     processes = 5
     leases = 2
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.holders = Holders(self.leases)
+    folders = (f"{PATH}/locks", f"{PATH}/leases")
 
     async def turn(self, process: Process, zk: AsyncClient[bytes]) -> None:
         """Two tasks of a process share one object, sometimes for several turns."""
@@ -166,19 +168,21 @@ class SemaphoreStudy(HoldersStudy):
 class MultiLockStudy(HoldersStudy):
     NAME = "MultiLock"
     GUARDED = False  # holders of other locks have larger tokens
+    folders = tuple(f"{PATH}/{name}" for name in "abc")
 
     def __init__(self) -> None:
         super().__init__()
         self.by_path: dict[str, Holders] = {}
 
     async def turn(self, process: Process, zk: AsyncClient[bytes]) -> None:
-        paths = process.rng.sample([f"{PATH}/{name}" for name in "abc"], 2)
+        paths = process.rng.sample(self.folders, 2)
         lock = MultiLock(zk, paths)
         places = await patiently(process, lock.acquire)
         try:
             for place in places:
                 parent = place.path.rpartition("/")[0]
-                self.by_path.setdefault(parent, Holders()).enter(process, place)
+                holders = Holders(struck=self.operator.struck)
+                self.by_path.setdefault(parent, holders).enter(process, place)
             await asyncio.sleep(process.rng.uniform(0, 1))
             await write_guarded(zk, places)
         finally:

@@ -18,7 +18,7 @@ from zoo.client.states import State
 from zoo.recipes import Group, PersistentNode
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import take_turns
-from zoo.testing.simulated_study import keep_trying
+from zoo.testing.simulated_study import Operator, keep_trying
 
 PATH = "/nodes"
 
@@ -141,9 +141,10 @@ class GroupStudy:
 
     def __init__(self) -> None:
         self.left: dict[str, None] = {}
+        self.operator = Operator(PATH)
 
     def programs(self) -> Sequence[Program]:
-        return [self.program] * self.members
+        return [self.program] * self.members + [self.operator.program]
 
     async def program(self, process: Process) -> None:
         async with process.connect() as zk, Group(zk, PATH, process.name, b"") as group:

@@ -19,6 +19,7 @@ from zoo.recipes import DelayQueue, PriorityQueue, Queue, WorkQueue
 from zoo.recipes.queues import Item, in_order
 from zoo.testing.simulated import Process, Program, Run
 from zoo.testing.simulated_locks import take_turns
+from zoo.testing.simulated_study import LEDGER, Operator, still_held
 
 PATH = "/queue"
 
@@ -36,6 +37,8 @@ class QueueStudy:
     NAME: ClassVar[str] = "Queue"
     pause = 0.0
     """Between two takings, at most: with a pause the queue grows, and the order matters more."""
+    folders: tuple[str, ...] = (f"{PATH}/producers",)
+    """Where the operator strikes: not at the items."""
 
     def __init__(self) -> None:
         self.put: list[str] = []
@@ -45,9 +48,10 @@ class QueueStudy:
         """Takings that may have ended with an item and nobody who knows."""
         self.given_up = 0
         """Puttings of which nobody knows; the client takes back what it gave up in time."""
+        self.operator = Operator(*self.folders)
 
     def programs(self) -> Sequence[Program]:
-        return [self.producer] * 2 + [self.consumer] * 3
+        return [self.producer] * 2 + [self.consumer] * 3 + [self.operator.program]
 
     def make(self, zk: AsyncClient[bytes]) -> Any:
         return Queue(zk, PATH)
@@ -176,6 +180,7 @@ class DelayQueueStudy(PriorityQueueStudy):
 
 class WorkQueueStudy(QueueStudy):
     NAME = "WorkQueue"
+    folders = (*QueueStudy.folders, f"{PATH}/claims", f"{PATH}/takers")
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,14 +192,20 @@ class WorkQueueStudy(QueueStudy):
             queue = WorkQueue(zk, PATH)
             item = await queue.take(process.rng.uniform(0.1, 2))
             token, last = item.token, self.tokens.get(item.path, 0)
-            assert item.path not in self.acked, f"{item.path} is handed out, and was acknowledged"
-            assert token > last, f"{item.path} is handed out with {token}, after {last}"
-            self.tokens[item.path] = token
+            if item.claim not in self.operator.struck:  # else another may be done with it by now
+                where = f"{item.path} is handed out with {token}"
+                assert item.path not in self.acked, f"{where}, and was acknowledged"
+                assert token > last, f"{where}, after {last}"
+            self.tokens[item.path] = max(last, token)
             await asyncio.sleep(process.rng.uniform(0, 0.6))
+            guarded = queue.guarded(item)
+            guarded.set(LEDGER, f"{token} {item.path}".encode())
+            await still_held(guarded)
             if process.rng.random() < 0.1:
                 await queue.put_back(item)
             elif await queue.ack(item):
-                assert item.path not in self.acked, f"{item.path} was acknowledged twice"
+                is_twice = item.path in self.acked and item.claim not in self.operator.struck
+                assert not is_twice, f"{item.path} was acknowledged twice"
                 self.acked[item.path] = process.now
 
         await take_turns(process, turn)
@@ -217,6 +228,13 @@ class WorkQueueStudy(QueueStudy):
 
     def check(self, run: Run) -> None:
         alive = [path for path in self.put if path in run.tree]
+        newest: dict[str, int] = {}
+        for _, state in run.versions(LEDGER):
+            token, _, item = (
+                (state.data or b"0").decode().partition(" ") if state else ("0", "", "")
+            )
+            assert int(token) >= newest.get(item, 0), f"{item}: {token} writes after {newest[item]}"
+            newest[item] = int(token)
         late = [path for path in alive if path in self.acked]
         assert not late, f"acknowledged, and still there: {late}"
         lost = never_there(run, self.put)

@@ -22,7 +22,7 @@ from zoo.recipes import Instance, Partition, Partitioner, ServiceRegistry
 from zoo.recipes.balancing import Balancer, ConsistentHash, RoundRobin
 from zoo.recipes.registry import ServiceCache
 from zoo.testing.simulated import Process, Program, Run
-from zoo.testing.simulated_study import Holders, keep_trying, still_held
+from zoo.testing.simulated_study import Holders, Operator, keep_trying, still_held
 
 PATH = "/shares"
 
@@ -33,12 +33,14 @@ class PartitionerStudy:
     partitions = tuple("abcdef")
 
     def __init__(self) -> None:
-        self.holders = {name: Holders() for name in self.partitions}
+        folders = [f"{PATH}/members", *(f"{PATH}/owners/{name}" for name in self.partitions)]
+        self.operator = Operator(*folders)
+        self.holders = {name: Holders(1, self.operator.struck) for name in self.partitions}
         self.owned: Counter[str] = Counter()
         self.is_covered = False
 
     def programs(self) -> Sequence[Program]:
-        return [self.program] * self.members
+        return [self.program] * self.members + [self.operator.program]
 
     async def program(self, process: Process) -> None:
         async with process.connect() as zk:
@@ -106,9 +108,11 @@ class ServiceRegistryStudy:
 
     def __init__(self) -> None:
         self.found = 0
+        self.operator = Operator(f"{PATH}/service")
 
     def programs(self) -> Sequence[Program]:
-        return [self.offer] * self.offering + [self.find] * self.finding
+        programs = [self.offer] * self.offering + [self.find] * self.finding
+        return [*programs, self.rival, self.operator.program]
 
     async def offer(self, process: Process) -> None:
         me = Instance("service", process.name, 1, id=process.name, registered_ms=0)
@@ -121,6 +125,16 @@ class ServiceRegistryStudy:
                 while self.found < self.finding:
                     await asyncio.sleep(0.2)
                 assert registration.instance.address == process.name
+        process.note("ended")
+
+    async def rival(self, process: Process) -> None:
+        """Has the id and the address of p0, as one that is started while its former self lives."""
+        me = Instance("service", "p0", 1, id="p0", registered_ms=0)
+        async with process.connect() as zk:
+            while not process.is_ending:
+                async with await ServiceRegistry(zk, PATH).register(me):
+                    await asyncio.sleep(process.rng.expovariate(0.5))
+                await asyncio.sleep(process.rng.expovariate(0.5))
         process.note("ended")
 
     async def find(self, process: Process) -> None:

@@ -9,7 +9,8 @@ checkers: a study with a recipe that is wrong on purpose must fail.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Container, Sequence
 from typing import ClassVar, Protocol
 
 from zoo.client.async_client import AsyncClient
@@ -35,18 +36,47 @@ class Study(Protocol):
         ...
 
 
+class Operator:
+    """A program that deletes what others count on, as one does to what seems to hang; in half of
+    the runs."""
+
+    def __init__(self, *folders: str) -> None:
+        self._folders = folders
+        self.struck: set[str] = set()
+        """The paths that it meant to delete: before it was told that they are gone."""
+
+    async def program(self, process: Process) -> None:
+        if process.rng.random() < 0.5:
+            async with process.connect() as zk:
+                while not process.is_ending:
+                    await asyncio.sleep(process.rng.expovariate(1.0))
+                    with contextlib.suppress(ClientError):
+                        await self._strike(process, zk)
+        process.note("ended")
+
+    async def _strike(self, process: Process, zk: AsyncClient[bytes]) -> None:
+        folder = process.rng.choice(self._folders)
+        names = await zk.children(folder)
+        if names:
+            path = f"{folder}/{process.rng.choice(sorted(names))}"
+            self.struck.add(path)
+            await zk.delete(path)
+
+
 class Holders:
     """Who believes to hold something, judged at the moment when one more begins to.
 
-    Three cases are left out, in which `is_held` may be wrong and tokens are what one needs. A
+    Whose znode an operator `struck` is told by a watch, so it may believe a moment too long. Three
+    more cases are left out, in which `is_held` may be wrong and tokens are what one needs. A
     machine whose clock stood still believes too long. A member that is cut off from its leader
     answers its clients for a while, yet the leader hears nothing of them and ends their sessions.
     And it tells the leader of its clients once in a while only: for a session on the brink, of a
     process that was stopped or cut off, that may be too late.
     """
 
-    def __init__(self, most: int = 1) -> None:
+    def __init__(self, most: int = 1, struck: Container[str] = ()) -> None:
         self._most = most
+        self._struck = struck
         self._inside: dict[Place, tuple[Process, str]] = {}
         self._tokens: dict[int, str] = {}
 
@@ -56,12 +86,15 @@ class Holders:
         before = self._tokens.setdefault(place.token, owner)
         assert before == owner, f"token {place.token} was {before}'s and is {owner}'s"
         self._inside[place] = process, mode
-        if slept_lately(process):
+        if slept_lately(process) or place.path in self._struck:
             return
         others = [
             (who, kind)
             for held, (who, kind) in self._inside.items()
-            if held is not place and held.is_held and not may_be_wrong(who, held)
+            if held is not place
+            and held.is_held
+            and held.path not in self._struck
+            and not may_be_wrong(who, held)
         ]
         if place.is_held and (mode != "shared" or any(kind != "shared" for _, kind in others)):
             names = [who.name for who, _ in others]
