@@ -100,6 +100,22 @@ def test_a_wrong_line_of_a_script_spoils_the_whole_transaction(
     assert (len(rig.out.errors), rig.out.notes) == (1, ["nothing was done"])
 
 
+def test_the_lines_of_a_multi_that_cannot_begin_are_not_run(hosts: str) -> None:
+    lines = iter(["multi --bogus", "create /a", "create /b", "commit", "create /c"])
+
+    async def read(_prompt: str) -> str | None:
+        return next(lines, None)
+
+    async def story(rig: Rig) -> None:
+        rig.shell.read_line = read
+        assert await run_lines(rig.shell) == 0
+
+    rig = at(hosts, story)
+    assert rig.out.lines == ["Created /c"]
+    assert rig.out.notes == ["2 lines up to its end were passed over: nothing was done"]
+    assert "--bogus" in rig.out.errors[0]
+
+
 def test_from_a_pipe(hosts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in").write_text("create /a\ncommit\n")
     with (tmp_path / "in").open() as stdin:

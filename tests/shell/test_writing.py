@@ -54,12 +54,17 @@ def test_refusals(hosts: str, line: str, code: int, message: str) -> None:
     assert (its_code, message in text) == (code, True), text
 
 
-def test_a_ttl_that_the_server_does_not_know() -> None:
+def test_a_ttl_that_the_server_does_not_know(tmp_path: Path) -> None:
     with ThreadServer({"extendedTypesEnabled": "false"}) as server:
         code, text = refused(server.hosts, "create -t 1000 /ttl")
-    assert code == 1
+        (tmp_path / "multi").write_text("create /a\ncreate -t 1000 /ttl\n")
+        multi = refused(server.hosts, f"multi --file {tmp_path}/multi")
+    way = "a TTL needs extendedTypesEnabled=true in every server's zoo.cfg"
+    assert code == multi[0] == 1
     assert text.startswith("create /ttl: ")
-    assert text.endswith("a TTL needs extendedTypesEnabled=true in every server's zoo.cfg")
+    assert text.endswith(way)
+    assert multi[1].startswith("transaction: create /ttl")
+    assert multi[1].endswith(way)
 
 
 def test_set(hosts: str, tmp_path: Path) -> None:

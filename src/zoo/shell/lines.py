@@ -13,6 +13,7 @@ from zoo.shell.administering import masked
 from zoo.shell.commands import find
 from zoo.shell.problems import EXPECTED, Exit, explain
 from zoo.shell.session import GivenUp, Shell
+from zoo.shell.transactions import pass_over
 from zoo.shell.words import split
 
 
@@ -77,7 +78,12 @@ async def run_line(shell: Shell, line: str | tuple[str, ...]) -> int:
 async def _command(shell: Shell, line: str | tuple[str, ...]) -> None:
     words = split(line) if isinstance(line, str) else list(line)
     entry = find(words[0])
-    given = entry.parse(words[1:])
+    try:
+        given = entry.parse(words[1:])
+    except click.UsageError:
+        if entry.name == "multi":
+            await pass_over(shell)
+        raise
     before = shell.out.as_json
     shell.out.as_json = given.pop("as_json") or before
     try:

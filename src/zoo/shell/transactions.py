@@ -16,7 +16,7 @@ from zoo.shell.problems import EXPECTED, Problem, explain
 from zoo.shell.session import Reader, Shell
 from zoo.shell.table import HELP, ShellCommand, path, version_option
 from zoo.shell.words import split
-from zoo.shell.writing import create_options, given_data
+from zoo.shell.writing import create_options, given_data, knowing_the_way_to_a_ttl
 
 PROMPT = "multi> "
 OPERATIONS = ("create", "set", "delete", "check")
@@ -53,8 +53,19 @@ async def multi(shell: Shell, *, file: str | None) -> None:
     if text == "abort" or (typed and text is None):  # the end of what is typed is no commit
         shell.out.note("nothing was done")
         return
-    results = await transaction.commit()
+    with knowing_the_way_to_a_ttl():  # what else a transaction consists of all servers know
+        results = await transaction.commit()
     shell.out.show([_json(result) for result in results], *map(_line, results))
+
+
+async def pass_over(shell: Shell) -> None:
+    """The lines of a script that belong to a multi which cannot begin."""
+    if shell.read_line is None or shell.is_interactive:
+        return
+    count = 0
+    while await _next(shell.read_line) not in (None, *ENDS):
+        count += 1
+    shell.out.note(f"{count} lines up to its end were passed over: nothing was done")
 
 
 async def _next(read: Reader) -> str | None:

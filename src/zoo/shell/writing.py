@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from zoo.client.errors import (
-    NoNodeError,
-    NotEmptyError,
-    TransactionFailedError,
-    UnimplementedError,
-)
+from zoo.client.errors import ClientError, NoNodeError, NotEmptyError, TransactionFailedError
+from zoo.errors import Code
 from zoo.jute.constants import OPEN_ACL_UNSAFE
 from zoo.shell import values
 from zoo.shell.blocking import content
@@ -55,15 +53,22 @@ async def create_options(
     }
 
 
-async def create(shell: Shell, *, path: str, parents: bool, **options: Any) -> None:
-    given = await create_options(**options)
+@contextlib.contextmanager
+def knowing_the_way_to_a_ttl(is_wanted: bool = True) -> Iterator[None]:
+    """For servers that know none, or are not to: the error says what they need."""
     try:
-        node = await shell.zk.create(path, **given, make_parents=parents)
-    except UnimplementedError as error:
-        if given["ttl"] is None:
+        yield
+    except ClientError as error:
+        if not is_wanted or error.code is not Code.UNIMPLEMENTED:
             raise
         way = "a TTL needs extendedTypesEnabled=true in every server's zoo.cfg"
         raise Problem(f"{error} {way}") from None
+
+
+async def create(shell: Shell, *, path: str, parents: bool, **options: Any) -> None:
+    given = await create_options(**options)
+    with knowing_the_way_to_a_ttl(given["ttl"] is not None):
+        node = await shell.zk.create(path, **given, make_parents=parents)
     shell.out.show({"path": node.path}, f"Created {node.path}")
     if options["ephemeral"] and not shell.is_interactive:
         shell.out.note(f"{node.path} is ephemeral and goes now, with this command's session")
