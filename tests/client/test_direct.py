@@ -177,6 +177,7 @@ class Rung(Exception):
     """Raised by the handler of a signal, anywhere."""
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")  # interrupted right before
 def test_a_caller_that_is_interrupted_anywhere(hosts: str) -> None:
     def ring(*_: object) -> None:
         raise Rung

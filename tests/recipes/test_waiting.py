@@ -6,8 +6,15 @@ import pytest
 
 from tests.client.live import run
 from zoo.client.async_client import connect
-from zoo.client.errors import SessionExpiredError
-from zoo.recipes.waiting import Deadline, Wake, across_sessions, ended, in_background
+from zoo.client.errors import OperationTimeoutError, SessionExpiredError
+from zoo.recipes.waiting import (
+    Deadline,
+    Wake,
+    across_sessions,
+    ended,
+    in_background,
+    in_time,
+)
 
 
 def test_a_watch_wakes_and_tells_what_happened(hosts: str) -> None:
@@ -72,12 +79,18 @@ def test_a_forgotten_watch_is_not_kept(hosts: str) -> None:
 def test_a_deadline_is_shared() -> None:
     async def main() -> None:
         deadline = Deadline(0.01)
-        with pytest.raises(TimeoutError):
-            async with deadline.limit():
+        with pytest.raises(OperationTimeoutError, match="too slow") as caught:
+            async with in_time(deadline.left, "too slow", "waiting", "/a"):
                 await asyncio.Event().wait()
+        assert (caught.value.operation, caught.value.path) == ("waiting", "/a")
         assert deadline.left is not None
         assert deadline.left <= 0
         assert Deadline(None).left is None
+        async with in_time(None, "never", "waiting", "/a"):
+            await asyncio.sleep(0)
+        with pytest.raises(TimeoutError, match="its own"):
+            async with in_time(60, "never", "waiting", "/a"):
+                raise TimeoutError("its own")
 
     run(main())
 

@@ -106,7 +106,7 @@ class CreateOperations(NodeOperations[T]):
         spec = CreateSpec(ephemeral, sequence, container, ttl, acl)
         self._wire(path, "create", sequence)
         stored = self._bytes(data, path)
-        seconds = self._session.options.operation_timeout if timeout is None else timeout
+        seconds = self._session.options.seconds(timeout)
         wanted = _Wanted(path, path, stored, spec, "", seconds, _now() + seconds)
         if protected:
             token = f"{PROTECTED_PREFIX}{outside().unique_name()}-"
@@ -122,7 +122,7 @@ class CreateOperations(NodeOperations[T]):
 
     async def ensure_path(self, path: str, *, timeout: float | None = None) -> None:
         """Create it and all above it that is missing, without data."""
-        seconds = self._session.options.operation_timeout if timeout is None else timeout
+        seconds = self._session.options.seconds(timeout)
         end = _now() + seconds
         missing = [path]
         while missing:

@@ -72,7 +72,7 @@ def ask(session: Session, op: Op, record: Any, path: str | None, timeout: float 
     there = portal()
     if there.is_current:
         raise RuntimeError("a blocking call from the portal's own thread would wait for ever")
-    seconds = session.options.operation_timeout if timeout is None else timeout
+    seconds = session.options.seconds(timeout)
     end = monotonic() + seconds
     try:
         if not _ask_alone(there, session, call, seconds):

@@ -72,6 +72,10 @@ class Options:
     follow_config: bool = False
     """Keep the list of servers as the ensemble's configuration has it."""
 
+    def seconds(self, timeout: float | None) -> float:
+        """What a call has that was given this timeout."""
+        return self.operation_timeout if timeout is None else timeout
+
     def __post_init__(self) -> None:
         if not 0.001 <= self.session_timeout <= _MOST_TIMEOUT:
             raise ValueError(
@@ -353,7 +357,7 @@ class Session:
         self._check_home(op.name, path)
         future: asyncio.Future[Reply] = self._loop.create_future()
         call = self._call(op, record, path, watch, future)
-        seconds = self.options.operation_timeout if timeout is None else timeout
+        seconds = self.options.seconds(timeout)
         timer = self._loop.call_later(seconds, self._too_late, call, future, seconds)
         try:
             self.submit(call)
@@ -441,7 +445,7 @@ class Session:
         call = self._call(Op.auth, None, None, None, future)
         self.core.add_auth(scheme, auth, call)
         self.flush()
-        seconds = self.options.operation_timeout if timeout is None else timeout
+        seconds = self.options.seconds(timeout)
         try:
             async with asyncio.timeout(seconds):
                 await future

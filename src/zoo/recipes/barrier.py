@@ -6,13 +6,12 @@ On SUSPENDED waiting goes on; on LOST too, for the barrier is not tied to a sess
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
-from zoo.client.errors import NodeExistsError, NoNodeError, OperationTimeoutError
-from zoo.recipes.waiting import Wake, across_sessions
+from zoo.client.errors import NodeExistsError, NoNodeError
+from zoo.recipes.waiting import Wake, across_sessions, in_time
 
 
 class Barrier:
@@ -41,15 +40,8 @@ class Barrier:
 
     async def wait(self, timeout: float | None = None) -> None:
         """Until it is open. Raises OperationTimeoutError after `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                await across_sessions(self._wait)
-        except OperationTimeoutError:
-            raise  # no server answered
-        except TimeoutError:
-            raise OperationTimeoutError(
-                "the barrier stayed closed", operation="wait", path=self.path
-            ) from None
+        async with in_time(timeout, "the barrier stayed closed", "wait", self.path):
+            await across_sessions(self._wait)
 
     async def _wait(self) -> None:
         while True:

@@ -14,17 +14,14 @@ than our entry (by zxid) means that a round was opened, and ours if our znode is
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Any
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import BYTES
 from zoo.client.errors import (
-    ClientError,
     ConnectionLossError,
     NoNodeError,
-    OperationTimeoutError,
     SessionExpiredError,
     TransactionFailedError,
 )
@@ -32,7 +29,7 @@ from zoo.client.results import Node
 from zoo.errors import Code
 from zoo.jute.constants import EventType
 from zoo.recipes.places import Place
-from zoo.recipes.waiting import Wake, across_sessions
+from zoo.recipes.waiting import Wake, across_sessions, in_time
 
 READY = "ready"
 
@@ -75,16 +72,12 @@ class DoubleBarrier:
         self._is_entering = True
         opened = Wake()
         try:
-            async with asyncio.timeout(timeout):
+            async with in_time(timeout, f"fewer than {self.members} came", "enter", self.path):
                 await self._until_open(await self._come_in(opened), opened)
-        except BaseException as error:
+        except BaseException:
             if self._place is not None:
                 self._place.leave_in_background()
                 self._place = None
-            if isinstance(error, TimeoutError) and not isinstance(error, ClientError):
-                raise OperationTimeoutError(
-                    f"fewer than {self.members} came", operation="enter", path=self.path
-                ) from None
             raise
         finally:
             self._is_entering = False
@@ -157,15 +150,11 @@ class DoubleBarrier:
         if place is None:
             return
         try:
-            async with asyncio.timeout(timeout):
+            async with in_time(timeout, "others are still inside", "leave", self.path):
                 await self._leave(place)
                 await place.leave()
-        except BaseException as error:
+        except BaseException:
             place.leave_in_background()
-            if isinstance(error, TimeoutError) and not isinstance(error, ClientError):
-                raise OperationTimeoutError(
-                    "others are still inside", operation="leave", path=self.path
-                ) from None
             raise
 
     async def _leave(self, place: Place) -> None:

@@ -41,7 +41,7 @@ from zoo.errors import Code
 from zoo.jute.records import Stat
 from zoo.recipes.clock import ServiceClock
 from zoo.recipes.lock import NotHeldError
-from zoo.recipes.waiting import PATIENT, Deadline, Wake, across_sessions, in_background
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, across_sessions, in_background, in_time
 
 log = logging.getLogger("zoo.recipes")
 _RENEWALS = 3  # in each duration
@@ -129,20 +129,14 @@ class Lease:
         while True:
             changed = Wake()
             try:
-                async with deadline.limit():
+                why = f"no answer within {timeout} s"
+                async with in_time(deadline.left, why, "acquire", self.path):
                     left = await self._try(changed)
                 if left <= 0:
                     return
                 if not await changed.within(left, deadline):
-                    raise OperationTimeoutError(
-                        f"others had it for {timeout:g} s", operation="acquire", path=self.path
-                    )
-            except TimeoutError as error:
-                if isinstance(error, ClientError):
-                    raise
-                raise OperationTimeoutError(
-                    f"no answer within {timeout:g} s", operation="acquire", path=self.path
-                ) from None
+                    why = f"others had it for {timeout} s"
+                    raise OperationTimeoutError(why, operation="acquire", path=self.path)
             finally:
                 self._zk._forget(self.path, changed)
 

@@ -17,12 +17,12 @@ from typing import Any, ClassVar
 
 from zoo.client.async_client import AsyncClient
 from zoo.client.converters import TEXT
-from zoo.client.errors import NoNodeError, OperationTimeoutError
+from zoo.client.errors import NoNodeError
 from zoo.client.results import Node
 from zoo.client.transaction import Get, Transaction
 from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.places import Place, contenders, right_ahead, stand_in_line
-from zoo.recipes.waiting import Deadline
+from zoo.recipes.waiting import Deadline, in_time
 
 
 class NotHeldError(RuntimeError):
@@ -95,13 +95,9 @@ class Lock:
         if self._reentrant and self._owner is task and self._place is not None:
             return self._again()
         deadline = Deadline(timeout)
-        try:
-            async with deadline.limit():
-                await self._local.acquire()
-        except TimeoutError:
-            raise OperationTimeoutError(
-                "another task of this process holds it", operation="acquire", path=self.path
-            ) from None
+        why = "another task of this process holds it"
+        async with in_time(deadline.left, why, "acquire", self.path):
+            await self._local.acquire()
         try:
             self._place = await self._stand_in_line(deadline.left)
         except BaseException:

@@ -20,11 +20,10 @@ from zoo.client.errors import (
     BadVersionError,
     NodeExistsError,
     NoNodeError,
-    OperationTimeoutError,
     SessionExpiredError,
 )
 from zoo.jute.records import Stat
-from zoo.recipes.waiting import PATIENT, Deadline, Wake, ended, surely_gone, take_back
+from zoo.recipes.waiting import PATIENT, Deadline, Wake, ended, in_time, surely_gone, take_back
 
 T = TypeVar("T")
 log = logging.getLogger("zoo.recipes")
@@ -81,17 +80,10 @@ class PersistentNode(Generic[T]):
         while True:
             changed = Wake()
             try:
-                limit = deadline.of_requests()
-                try:
-                    async with limit:
-                        if await self._is_ours(changed):
-                            return
-                except TimeoutError:
-                    if not limit.expired():
-                        raise
-                    raise OperationTimeoutError(
-                        "the servers did not answer in time", operation="start", path=self.path
-                    ) from None
+                why = "the servers did not answer in time"
+                async with in_time(deadline.for_request, why, "start", self.path):
+                    if await self._is_ours(changed):
+                        return
                 if not await changed.within(None, deadline):
                     raise NodeExistsError(
                         "it belongs to another session", operation="start", path=self.path

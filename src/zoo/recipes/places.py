@@ -32,13 +32,12 @@ from zoo.client.errors import (
     ClientClosedError,
     ClientError,
     NoNodeError,
-    OperationTimeoutError,
     SessionExpiredError,
 )
 from zoo.client.retry import is_transient
 from zoo.client.states import State
 from zoo.client.transaction import Transaction
-from zoo.recipes.waiting import PATIENT, Wake, in_background
+from zoo.recipes.waiting import PATIENT, Wake, in_background, in_time
 
 _LOG = logging.getLogger(__name__)
 _WRAP = 1 << 32
@@ -307,18 +306,10 @@ async def stand_in_line(
     # both, and a session's requests are answered in order.
     listing = asyncio.ensure_future(_names_if_possible(zk, parent))
     try:
-        async with asyncio.timeout(timeout):
+        async with in_time(timeout, f"others held it for {timeout} s", "acquire", parent):
             place = await take_place(zk, parent, stem, data)
             await wait_for_turn(zk, place, kinds, blocker, await listing)
             return place
-    except TimeoutError as error:
-        if place is not None:
-            place.leave_in_background()
-        if isinstance(error, ClientError):
-            raise
-        raise OperationTimeoutError(
-            f"others held it for {timeout:g} s", operation="acquire", path=parent
-        ) from None
     except BaseException:
         if place is not None:
             place.leave_in_background()

@@ -19,11 +19,11 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import NoNodeError, OperationTimeoutError, SessionExpiredError
+from zoo.client.errors import NoNodeError, SessionExpiredError
 from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock, NotHeldError
 from zoo.recipes.places import Place, contenders, take_place
-from zoo.recipes.waiting import Deadline, Wake
+from zoo.recipes.waiting import Deadline, Wake, in_time
 
 
 class _Held(NamedTuple):
@@ -84,18 +84,15 @@ class Semaphore:
         lock = Lock(self._zk, self._layout.turns.format(self.path), layout=self._layout)
         turn = await lock.acquire(timeout)
         place: Place | None = None
+        why = f"all {self.leases} leases are taken"
         try:
-            async with deadline.limit():
+            async with in_time(deadline.left, why, "acquire", self.path):
                 place = await take_place(self._zk, self._folder, "lease-", self._data)
                 await self._wait_for_a_lease(place)
-        except BaseException as error:
+        except BaseException:
             turn.leave_in_background()
             if place is not None:
                 place.leave_in_background()
-            if isinstance(error, TimeoutError) and not isinstance(error, OperationTimeoutError):
-                raise OperationTimeoutError(
-                    f"all {self.leases} leases are taken", operation="acquire", path=self.path
-                ) from None
             raise
         await self._next_ones_turn(turn, place, deadline)
         return place

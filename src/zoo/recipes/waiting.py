@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import ClientError, SessionExpiredError
+from zoo.client.errors import ClientError, OperationTimeoutError, SessionExpiredError
 from zoo.client.retry import RetryPolicy
 from zoo.client.watches import Event
 
@@ -63,12 +63,23 @@ class Deadline:
         return self.left if self.covers_requests else None
 
     def of_requests(self) -> asyncio.Timeout:
-        """`limit` for the requests."""
+        """`async with deadline.of_requests(): ...` raises TimeoutError when it passes."""
         return asyncio.timeout(self.for_request)
 
-    def limit(self) -> asyncio.Timeout:
-        """`async with deadline.limit(): ...` raises TimeoutError when it passes."""
-        return asyncio.timeout(self.left)
+
+@contextlib.asynccontextmanager
+async def in_time(
+    seconds: float | None, why: str, operation: str, path: str
+) -> AsyncIterator[None]:
+    """Raises OperationTimeoutError when the block takes longer; None: it may."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():  # a request's own deadline
+            raise
+        raise OperationTimeoutError(why, operation=operation, path=path) from None
 
 
 class Backoff:
