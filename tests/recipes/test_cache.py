@@ -18,7 +18,7 @@ from zoo.client.results import Children, Node
 from zoo.jute.constants import CREATOR_ALL_ACL
 from zoo.recipes.cache import NodeCache, TreeCache
 from zoo.recipes.waiting import Backoff
-from zoo.testing import drop_connection, expire_session
+from zoo.testing import Partition, drop_connection, expire_session
 
 
 def test_a_tree_is_followed_through_gaps_and_sessions(hosts: str) -> None:
@@ -199,3 +199,34 @@ def test_trouble_is_told_and_tried_again_less_and_less_often(
 
     run(main())
     assert "not now" in caplog.text
+
+
+def test_a_start_holds_its_deadline_while_no_server_answers(
+    hosts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it wait for what takes its watch off again; and another start does not mind that."""
+    port, _, chroot = hosts.rpartition(":")[2].partition("/")
+
+    async def main(relay: Partition) -> None:
+        async with connect(f"{relay.hosts}/{chroot}") as zk:
+            await zk.create("/c", b"x")
+            cache = TreeCache(zk, "/c")
+
+            async def stall(*_: object, **__: object) -> None:
+                relay.cut()
+                await asyncio.Event().wait()
+
+            with monkeypatch.context() as patch:
+                patch.setattr(zk, "children_stat", stall)
+                async with asyncio.timeout(2):
+                    with pytest.raises(OperationTimeoutError, match="no copy"):
+                        await cache.start(0.2)
+            relay.heal()
+            await cache.start(10)
+            await zk.set("/c", b"y")
+            await poll(lambda: cache.snapshot()["/c"].data == b"y", "the change")
+            assert cache.is_current
+            await cache.stop()
+
+    with Partition(int(port)) as relay:
+        run(main(relay))

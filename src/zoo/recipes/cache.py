@@ -128,7 +128,7 @@ class TreeCache(Generic[T]):
             if in_step not in done:
                 raise self._why_not(task, timeout)
         except BaseException:
-            await self.stop()
+            self._cancel()  # its watch is taken off meanwhile: the servers may not answer
             raise
         finally:
             in_step.cancel()
@@ -147,10 +147,15 @@ class TreeCache(Generic[T]):
 
     async def stop(self) -> None:
         """The copy stays as it is."""
+        task = self._cancel()
+        if task is not None:
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _cancel(self) -> asyncio.Task[None] | None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return task
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -177,7 +182,8 @@ class TreeCache(Generic[T]):
                         log.warning("%s is not followed at present: %r", self.path, error)
                         await backoff.wait()
         finally:
-            self._in_step.clear()
+            if self._task in (None, asyncio.current_task()):  # else it was started again
+                self._in_step.clear()
             self._changed.set()  # whoever waits for a change sees that there will be none
 
     def _may_pass(self, error: Exception) -> bool:
