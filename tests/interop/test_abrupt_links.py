@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import random
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
+from tests.interop import harness
 from tests.interop.differential.admin import OPEN_ACL, Admin
 from tests.interop.harness import Server
 from tests.interop.raw_client import (
@@ -65,20 +67,32 @@ def _read_to_the_end(link: Link) -> None:
             link.receive()
 
 
+@pytest.fixture(scope="module", params=harness.KINDS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One of each kind, which has to outlive all of this."""
+    reason = harness.missing(request.param)
+    if reason:
+        pytest.skip(reason)
+    with harness.running(request.param, tmp_path_factory.mktemp("abrupt")) as server:
+        yield server
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_server_outlives_a_link_with_writes_in_flight(
-    kind: str, server: Server, ending: str
-) -> None:
+def test_server_outlives_a_link_with_writes_in_flight(server: Server, ending: str) -> None:
     address = ("127.0.0.1", server.port)
     watcher = Admin(address)
-    watcher.create("/abrupt")
+    root = f"/{ending.replace(' ', '-')}"
+    watcher.create(root)
     choose = random.Random(1)
     for round_ in range(ROUNDS):
         link = Link(address)
         link.send(framed(connect_request()))
         link.receive()
-        writes = _requests(choose, b"/abrupt", choose.randint(1, 20))
-        link.send(writes + ENDINGS[ending] + _requests(choose, b"/abrupt", choose.randint(0, 3)))
+        writes = _requests(choose, root.encode(), choose.randint(1, 20))
+        more = _requests(choose, root.encode(), choose.randint(0, 3))
+        link.send(writes + ENDINGS[ending] + more)
         if ENDINGS[ending] and round_ % 2:
             _read_to_the_end(link)
         link.close()

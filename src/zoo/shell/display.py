@@ -10,7 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from zoo.shell.top import HEADS, Row, style_of
+from zoo.shell.top import HEADS, Row, columns_for, style_of
+
+_GAP = 2  # what rich leaves between columns
 
 
 class Display:
@@ -28,13 +30,15 @@ class Display:
 
     def show(self, rows: Sequence[Row], hosts: str) -> None:
         title = Text(f"{hosts}  {time.strftime('%H:%M:%S')}  Ctrl-C ends", style="dim")
-        self._live.update(Group(title, table(rows)), refresh=True)
+        self._live.update(Group(title, table(rows, self._live.console.width)), refresh=True)
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[Row], width: int) -> Table:
+    """As many columns as a screen so wide has room for."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for name in HEADS:
-        drawn.add_column(name, no_wrap=True)
+    shown = columns_for(rows, width, _GAP)
+    for name in (HEADS[n] for n in shown):
+        drawn.add_column(name, no_wrap=name != "role")
     for each in rows:
-        drawn.add_row(*map(Text, each), style=style_of(each))
+        drawn.add_row(*(Text(each[n]) for n in shown), style=style_of(each))
     return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from zoo.client.errors import ClientError
 from zoo.client.following import listed
@@ -19,6 +20,9 @@ HEADS = (
     *("server", "role", "zxid", "lag", "req/s", "avg ms", "max ms", "clients"),
     *("sessions", "queued", "znodes", "watches"),
 )
+_FIRST_TO_GO = ("watches", "znodes", "sessions", "queued", "max ms", "clients", "zxid")
+_LONGEST_TROUBLE = 20
+"""Characters; in place of a role, and it may take several lines."""
 Row = tuple[str, ...]
 
 
@@ -119,6 +123,18 @@ def row(seen: Look, before: Look | None, leader: Look | None) -> Row:
         seen.facts.get("znode_count", ""),
         seen.facts.get("watch_count", ""),
     )
+
+
+def columns_for(rows: Sequence[Row], width: int, gap: int) -> list[int]:
+    """The indices of those that fit on a screen so wide: who serves as what outlives the counts."""
+    widths = [max(len(each[n]) for each in (HEADS, *rows)) for n in range(len(HEADS))]
+    widths[1] = min(widths[1], _LONGEST_TROUBLE)
+    fitting = list(range(len(HEADS)))
+    for name in _FIRST_TO_GO:
+        if sum(widths[n] + gap for n in fitting) - gap <= width:
+            break
+        fitting.remove(HEADS.index(name))
+    return fitting
 
 
 def style_of(shown: Row) -> str:
