@@ -62,6 +62,16 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module", params=harness.KINDS)
+def lasting_server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One of each kind for all tests of a module, which has to outlive them."""
+    _skip_if_missing(request.param)
+    with harness.running(request.param, tmp_path_factory.mktemp("lasting")) as server:
+        yield server
+
+
 @pytest.fixture(scope="session", params=SERVICES, ids=lambda kinds: f"{kinds[0]}-{len(kinds)}")
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
-from tests.interop import harness
 from tests.interop.differential.admin import OPEN_ACL, Admin
 from tests.interop.harness import Server
 from tests.interop.raw_client import (
@@ -67,20 +65,9 @@ def _read_to_the_end(link: Link) -> None:
             link.receive()
 
 
-@pytest.fixture(scope="module", params=harness.KINDS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """One of each kind, which has to outlive all of this."""
-    reason = harness.missing(request.param)
-    if reason:
-        pytest.skip(reason)
-    with harness.running(request.param, tmp_path_factory.mktemp("abrupt")) as server:
-        yield server
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_server_outlives_a_link_with_writes_in_flight(server: Server, ending: str) -> None:
+def test_server_outlives_a_link_with_writes_in_flight(lasting_server: Server, ending: str) -> None:
+    server = lasting_server
     address = ("127.0.0.1", server.port)
     watcher = Admin(address)
     root = f"/{ending.replace(' ', '-')}"

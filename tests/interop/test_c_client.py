@@ -5,6 +5,7 @@ cli_mt has no multi and cannot say when a watch fires, so those go through the l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -83,8 +84,8 @@ class Shell:
             self._process.stderr.close()
 
 
-@pytest.fixture
-def shell(server: Server) -> Iterator[Shell]:
+@contextlib.contextmanager
+def shell_at(server: Server) -> Iterator[Shell]:
     if not Path(CLI).exists():
         pytest.skip("no cli_mt here (Debian package zookeeper-bin)")
     shell = Shell(server.address)
@@ -93,7 +94,20 @@ def shell(server: Server) -> Iterator[Shell]:
 
 
 @pytest.fixture
-def connect(server: Server) -> Iterator[Callable[[], Client]]:
+def fresh_shell(server: Server) -> Iterator[Shell]:
+    """Its session is the server's first transaction."""
+    with shell_at(server) as shell:
+        yield shell
+
+
+@pytest.fixture
+def shell(lasting_server: Server) -> Iterator[Shell]:
+    with shell_at(lasting_server) as shell:
+        yield shell
+
+
+@pytest.fixture
+def connect(lasting_server: Server) -> Iterator[Callable[[], Client]]:
     try:
         c_library.load()
     except OSError:
@@ -101,7 +115,7 @@ def connect(server: Server) -> Iterator[Callable[[], Client]]:
     clients: list[Client] = []
 
     def make() -> Client:
-        clients.append(Client(server.address))
+        clients.append(Client(lasting_server.address))
         return clients[-1]
 
     yield make
@@ -110,14 +124,15 @@ def connect(server: Server) -> Iterator[Callable[[], Client]]:
 
 
 def stat_lines(czxid: int, mzxid: int, version: int, owner: str = "0") -> list[str]:
-    # cli_mt prints zxids in hexadecimal; the session that asks was the first transaction.
+    # cli_mt prints zxids in hexadecimal.
     return [
         *("ctime = *", f"czxid={czxid:x}", "mtime=*", f"mzxid={mzxid:x}"),
         *(f"version={version}\taversion=0", f"ephemeralOwner = {owner}"),
     ]
 
 
-def test_cli_creates_reads_and_deletes(shell: Shell) -> None:
+def test_cli_creates_reads_and_deletes(fresh_shell: Shell) -> None:
+    shell = fresh_shell
     assert shell("create /a") == ["[/a]: rc = 0", "name = /a"]
     assert shell("create /a") == [f"[/a]: rc = {NODE_EXISTS}"]
     assert shell("set /a world") == ["/a: rc = 0 Stat:", *stat_lines(2, 4, 1)]
