@@ -7,8 +7,8 @@ import pytest
 from zoo.client.async_client import AsyncClient
 from zoo.client.errors import NoNodeError
 from zoo.recipes import DelayQueue, PriorityQueue, Queue, WorkQueue
-from zoo.recipes.queues import Taken
 from zoo.recipes.waiting import Wake
+from zoo.recipes.work_queue import Taken
 from zoo.testing.simulated import Process, Violation, simulate
 from zoo.testing.simulated_queues import (
     QUEUES,

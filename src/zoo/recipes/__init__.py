@@ -20,13 +20,14 @@ from zoo.recipes.participant import Participant, Refused, Resource
 from zoo.recipes.partitioner import Partition, Partitioner
 from zoo.recipes.persistent_node import PersistentNode
 from zoo.recipes.places import Place
-from zoo.recipes.queues import PriorityQueue, Queue, Taken, WorkQueue
+from zoo.recipes.queues import PriorityQueue, Queue
 from zoo.recipes.registry import NoInstanceError, Registration, ServiceCache, ServiceRegistry
 from zoo.recipes.ring import HashRing
 from zoo.recipes.rwlock import RWLock
 from zoo.recipes.semaphore import Semaphore
 from zoo.recipes.two_phase import Coordinator, Decision, InDoubtError
 from zoo.recipes.typed import BadSettingsError
+from zoo.recipes.work_queue import Taken, WorkQueue
 
 __all__ = [
     "CURATOR",

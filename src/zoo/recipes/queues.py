@@ -1,19 +1,11 @@
-"""Queues of work: Queue, PriorityQueue, and WorkQueue for items that must not be lost.
+"""Queues: Queue and PriorityQueue, and what they share with WorkQueue and DelayQueue.
 
-Guarantee of Queue and PriorityQueue: an item is handed out once at most, oldest (of the most
+Guarantee: an item is handed out once at most, oldest (of the most
 urgent) first. `put` puts once, however often the connection breaks; only when the session is lost
 meanwhile, and the item is not there, ConnectionLossError says that it may have been taken already.
 `get` deletes the item before it returns: when the connection breaks during that, the same error
 says that the item may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need
 nothing: items are not tied to a session, `get` goes on waiting with the next one.
-
-Guarantee of WorkQueue: an item stays until it is acknowledged. Taking it creates an ephemeral
-claim, so an item whose taker dies is handed out again: at least once, to one taker at a time. `ack`
-removes item and claim in one transaction that is refused once the claim is not ours, so no item is
-acknowledged twice. (An operator who deletes the claim of a taker that hangs hands its item on. If
-the connection of that one breaks while it acknowledges what another has done, both are told so.)
-On SUSPENDED the claim may still be ours: go on, ack tells. On LOST drop what
-was taken, another has it by now.
 """
 
 from __future__ import annotations
@@ -23,13 +15,11 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.converters import BYTES
 from zoo.client.errors import (
-    BadVersionError,
     ClientError,
     ConnectionLossError,
     NodeExistsError,
@@ -42,7 +32,6 @@ from zoo.client.errors import (
 from zoo.client.outside import outside
 from zoo.client.results import Node
 from zoo.client.session import Session
-from zoo.client.transaction import Transaction
 from zoo.errors import Code
 from zoo.recipes.waiting import Deadline, Wake, across_sessions, take_back
 
@@ -260,148 +249,3 @@ class PriorityQueue(Queue[T]):
     async def put(self, item: T, priority: int = USUAL) -> str:
         """The item's path; without its number when it was taken before we knew it."""
         return await self._put_by_priority(item, priority)
-
-
-class Taken(NamedTuple, Generic[T]):
-    """An item that is ours until it is acknowledged, put back, or our session ends."""
-
-    data: T
-    path: str
-    claim: str
-    taker: str
-    token: int
-    """Greater than that of every earlier taker of this item."""
-
-
-class WorkQueue(Items[T]):
-    """`item = await q.take(); ...; await q.ack(item)`; see the guarantee above."""
-
-    async def put(self, item: T, priority: int = USUAL) -> str:
-        """The item's path; 0 is the most urgent priority."""
-        return await self._put_by_priority(item, priority)
-
-    async def take(self, timeout: float | None = None) -> Taken[T]:
-        """The first item that nobody works on. Raises OperationTimeoutError."""
-        return await self._when_there_is(self._take_claim, timeout)
-
-    async def _ready(self, wake: Wake) -> tuple[list[str], float | None]:
-        claimed = set(await self._names(f"{self.path}/claims", wake))  # first: none is overlooked
-        names, _ = await super()._ready(wake)
-        return [name for name in names if name not in claimed], None
-
-    def _forget(self, wake: Wake) -> None:
-        super()._forget(wake)
-        self._zk._forget(f"{self.path}/claims", wake)
-
-    async def _take_claim(self, name: str, deadline: Deadline) -> Taken[T] | None:
-        """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
-        claim, taker = f"{self.path}/claims/{name}", f"{name}.{outside().unique_name()}"
-        taker = f"{self.path}/takers/{taker}"
-        try:
-            async with deadline.of_requests():
-                token = await self._claim(name, claim, taker)
-                if token is None:
-                    return None
-                node = await self._zk.get(f"{self.path}/{name}")
-        except NoNodeError:
-            take_back(self._zk, partial(self._drop, claim, taker))
-            return None  # it was acknowledged just before
-        except BaseException:
-            take_back(self._zk, partial(self._drop, claim, taker))
-            raise
-        return Taken(node.data, node.path, claim, taker, token)
-
-    async def _claim(self, name: str, claim: str, taker: str) -> int | None:
-        """The taker's czxid, or None when another has the claim.
-
-        Where nobody has it and there still is a taker of the item, an operator took the claim from
-        it. That one's work is refused from now on: its taker goes in the same transaction.
-        """
-        is_in_doubt = False
-        while True:
-            takers = await self._names(f"{self.path}/takers")
-            former = [each for each in takers if each.startswith(f"{name}.")]
-            transaction = self._zk.with_data(BYTES).transaction()
-            transaction.create(taker, ephemeral=True)
-            transaction.create(claim, taker.encode(), ephemeral=True)
-            for each in former:
-                transaction.delete(f"{self.path}/takers/{each}")
-            try:
-                made: int = (await transaction.commit())[0].stat.czxid
-                return made
-            except TransactionFailedError as error:
-                if error.code is Code.NODEEXISTS:
-                    if is_in_doubt:
-                        take_back(self._zk, partial(self._drop, claim, taker))
-                    return None
-                if error.code is not Code.NONODE:  # a former taker has gone by itself
-                    raise
-                await self._zk.ensure_path(f"{self.path}/claims")
-            except ConnectionLossError:
-                await self._zk.sync(self.path)
-                stat = await self._zk.exists(taker)  # was it applied?
-                if stat is not None:
-                    return stat.czxid
-                is_in_doubt = True  # an operator may have deleted it
-
-    async def _drop(self, claim: str, taker: str) -> None:
-        """Both of them, or what an operator left of them; no claim of another's."""
-        raw = self._zk.with_data(BYTES)
-        with contextlib.suppress(NoNodeError):
-            await raw.delete(taker)
-        with contextlib.suppress(NoNodeError, BadVersionError):
-            node = await raw.get(claim)
-            if node.data == taker.encode():
-                await raw.delete(claim, version=node.version)
-
-    def guarded(self, item: Taken[T]) -> Transaction[Any]:
-        """A transaction that commits only while the item is ours."""
-        transaction = self._zk.transaction()
-        transaction.check(item.taker)
-        return transaction
-
-    def acking(self, item: Taken[T]) -> Transaction[Any]:
-        """A transaction that acknowledges the item: what the work changes in this service, added to
-        it, happens exactly once. Refused (NONODE) when the item was not ours any more. When its
-        outcome is unknown (ConnectionLossError) `put_back`: that does nothing if it was applied."""
-        return self._closing(item, is_done=True)
-
-    async def ack(self, item: Taken[T]) -> bool:
-        """It is done: remove it. False when it was not ours any more; another may do it again."""
-        return await self._finish(item, is_done=True)
-
-    async def put_back(self, item: Taken[T]) -> bool:
-        """Let another take it. False when it was not ours any more."""
-        return await self._finish(item, is_done=False)
-
-    def _closing(self, item: Taken[T], is_done: bool) -> Transaction[Any]:
-        transaction = self._zk.transaction()
-        transaction.delete(item.taker)
-        transaction.delete(item.claim)
-        if is_done:
-            transaction.delete(item.path)
-        return transaction
-
-    async def _finish(self, item: Taken[T], is_done: bool) -> bool:
-        session_id, is_again = self._zk.session_id, False
-        while True:
-            try:
-                await self._closing(item, is_done).commit()
-                return True
-            except ConnectionLossError:
-                is_again = True  # the next try tells
-            except TransactionFailedError as error:
-                if error.code is not Code.NONODE:
-                    raise
-                take_back(self._zk, partial(self._drop, item.claim, item.taker))
-                was_ours = is_again and self._zk.session_id == session_id
-                return was_ours and not (is_done and await self._is_there(item))
-
-    async def _is_there(self, item: Taken[T]) -> bool:
-        """Then our taker went before it could acknowledge it: an operator has deleted it."""
-
-        async def look() -> bool:
-            await self._zk.sync(self.path)
-            return await self._zk.exists(item.path) is not None
-
-        return await self._zk.retrying(look)

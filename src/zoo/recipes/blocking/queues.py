@@ -6,10 +6,10 @@ from typing import Any, Generic, TypeVar
 
 from zoo.client.blocking import Client
 from zoo.client.blocking_parts import BlockingTransaction
-from zoo.recipes import queues
+from zoo.recipes import queues, work_queue
 from zoo.recipes.blocking.base import Twin, run
 from zoo.recipes.blocking.places import blocking
-from zoo.recipes.queues import Taken
+from zoo.recipes.work_queue import Taken
 
 T = TypeVar("T")
 
@@ -43,11 +43,11 @@ class PriorityQueue(Queue[T], of=queues.PriorityQueue):
         return run(self._recipe._put_by_priority(item, priority))
 
 
-class WorkQueue(Twin[queues.WorkQueue[T]], Generic[T], of=queues.WorkQueue):
+class WorkQueue(Twin[work_queue.WorkQueue[T]], Generic[T], of=work_queue.WorkQueue):
     """See `zoo.recipes.WorkQueue`."""
 
     def __init__(self, zk: Client[T], path: str) -> None:
-        super().__init__(queues.WorkQueue(zk._client, path))
+        super().__init__(work_queue.WorkQueue(zk._client, path))
 
     def put(self, item: T, priority: int = queues.USUAL) -> str:
         return run(self._recipe.put(item, priority))
