@@ -79,8 +79,8 @@ def test_a_forgotten_watch_is_not_kept(hosts: str) -> None:
 def test_a_deadline_is_shared() -> None:
     async def main() -> None:
         deadline = Deadline(0.01)
-        with pytest.raises(OperationTimeoutError, match="too slow") as caught:
-            async with in_time(deadline.left, "too slow", "waiting", "/a"):
+        with pytest.raises(OperationTimeoutError, match=r"too slow for 0\.\d+ s") as caught:
+            async with in_time(deadline.left, "too slow for {:g} s", "waiting", "/a"):
                 await asyncio.Event().wait()
         assert (caught.value.operation, caught.value.path) == ("waiting", "/a")
         assert deadline.left is not None

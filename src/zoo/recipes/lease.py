@@ -135,7 +135,7 @@ class Lease:
                 if left <= 0:
                     return
                 if not await changed.within(left, deadline):
-                    why = f"others had it for {timeout} s"
+                    why = f"others had it for {timeout:g} s"
                     raise OperationTimeoutError(why, operation="acquire", path=self.path)
             finally:
                 self._zk._forget(self.path, changed)

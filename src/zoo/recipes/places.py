@@ -306,7 +306,7 @@ async def stand_in_line(
     # both, and a session's requests are answered in order.
     listing = asyncio.ensure_future(_names_if_possible(zk, parent))
     try:
-        async with in_time(timeout, f"others held it for {timeout} s", "acquire", parent):
+        async with in_time(timeout, "others held it for {:g} s", "acquire", parent):
             place = await take_place(zk, parent, stem, data)
             await wait_for_turn(zk, place, kinds, blocker, await listing)
             return place

@@ -71,7 +71,8 @@ class Deadline:
 async def in_time(
     seconds: float | None, why: str, operation: str, path: str
 ) -> AsyncIterator[None]:
-    """Raises OperationTimeoutError when the block takes longer; None: it may."""
+    """Raises OperationTimeoutError when the block takes longer (None: it may); a `{:g}` in `why` is
+    where the seconds go."""
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
@@ -79,7 +80,7 @@ async def in_time(
     except TimeoutError:
         if not limit.expired():  # a request's own deadline
             raise
-        raise OperationTimeoutError(why, operation=operation, path=path) from None
+        raise OperationTimeoutError(why.format(seconds), operation=operation, path=path) from None
 
 
 class Backoff:
