@@ -115,13 +115,17 @@ def test_export_here_import_there(kind: str, servers: dict[str, Server], tmp_pat
     one, other = servers[kind], servers["zoo" if kind == "java" else "java"]
     file = tmp_path / "app.jsonl.gz"
     acl = "create /a/locked x world:anyone:rwcda,digest:u:l/WWQMEJvHDdk3y8BNFWSmaANKE=:r"
-    script = f"{START}{acl}\nexport /a -o {file}\ndeleteall /a"
+    closed = "create /a/shut x\ncreate /a/shut/in y\nsetAcl /a/shut world:anyone:rd"
+    script = f"{START}{acl}\n{closed}\nexport /a -o {file}\ndeleteall /a"
     assert run_shell(one, script).returncode == 0
-    done = run_shell(other, f"import {file} /copy\nls -R /copy\nget /copy/a\ngetAcl /copy/locked")
-    assert "/copy: 5 created, 1 omitted" in done.stdout
+    looks = "ls -R /copy\nget /copy/shut/in\ngetAcl /copy/locked\ngetAcl /copy/shut"
+    done = run_shell(other, f"import {file} /copy\n{looks}")
+    assert "/copy: 7 created, 1 omitted" in done.stdout
     assert "digest:u:l/WWQMEJvHDdk3y8BNFWSmaANKE=:r" in done.stdout
+    # Open to us while what is below it was created, and no longer.
+    assert done.stdout.endswith("world:anyone:dr\n")
     again = run_shell(other, f"import {file} /copy")
-    assert (again.returncode, again.stdout) == (0, "/copy: 1 omitted, 5 same\n")
+    assert (again.returncode, again.stdout) == (0, "/copy: 1 omitted, 7 same\n")
 
 
 def test_top_of_a_java_server(servers: dict[str, Server]) -> None:
