@@ -67,8 +67,7 @@ def _read_to_the_end(link: Link) -> None:
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_server_outlives_a_link_with_writes_in_flight(lasting_server: Server, ending: str) -> None:
-    server = lasting_server
-    address = ("127.0.0.1", server.port)
+    address = ("127.0.0.1", lasting_server.port)
     watcher = Admin(address)
     root = f"/{ending.replace(' ', '-')}"
     watcher.create(root)
@@ -84,6 +83,6 @@ def test_server_outlives_a_link_with_writes_in_flight(lasting_server: Server, en
             _read_to_the_end(link)
         link.close()
         assert watcher.last_zxid() > 0
-    assert server.process is not None
-    assert server.process.poll() is None
+    assert lasting_server.process is not None
+    assert lasting_server.process.poll() is None
     watcher.close()

@@ -1,21 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from tests.client.live import poll_until, run
-from zoo.client.async_client import AsyncClient, connect
+from tests.recipes.commits import lose_the_answer
+from zoo.client.async_client import connect
 from zoo.client.errors import (
     ConnectionLossError,
     OperationTimeoutError,
     Outcome,
     RequestTooLargeError,
 )
-from zoo.client.transaction import Transaction
 from zoo.recipes.queues import PriorityQueue, Queue
 from zoo.recipes.work_queue import WorkQueue
 from zoo.testing import expire_session
@@ -37,23 +36,6 @@ def test_first_in_first_out(hosts: str) -> None:
             assert await waiting == b"late"
 
     run(main())
-
-
-def lose_the_answer(
-    zk: AsyncClient[bytes], monkeypatch: pytest.MonkeyPatch, then: Callable[[], Awaitable[Any]]
-) -> None:
-    """Of the next transaction: it is applied, then something happens, then the connection broke."""
-    original = Transaction.commit
-
-    async def commit(self: Transaction[Any], *, timeout: float | None = None) -> list[Any]:
-        results = await original(self, timeout=timeout)
-        if self._client is zk:
-            monkeypatch.setattr(Transaction, "commit", original)
-            await then()
-            raise ConnectionLossError(outcome=Outcome.UNKNOWN)
-        return results
-
-    monkeypatch.setattr(Transaction, "commit", commit)
 
 
 def test_a_put_whose_answer_is_lost_puts_once(hosts: str, monkeypatch: pytest.MonkeyPatch) -> None:

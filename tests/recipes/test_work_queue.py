@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.client.live import run
+from tests.recipes.commits import Commit, replace_next_commit
 from zoo.client.async_client import connect
 from zoo.client.errors import (
     ConnectionLossError,
@@ -13,7 +14,6 @@ from zoo.client.errors import (
     Outcome,
     TransactionFailedError,
 )
-from zoo.client.transaction import Transaction
 from zoo.recipes.work_queue import WorkQueue
 from zoo.testing import expire_session
 
@@ -117,17 +117,12 @@ def test_an_acknowledgement_whose_answer_is_lost(
             queue = WorkQueue(zk, "/w")
             await queue.put(b"one")
             item = await queue.take()
-            original = Transaction.commit
 
-            async def commit(self: Transaction[Any], **_: Any) -> list[Any]:
-                monkeypatch.setattr(Transaction, "commit", original)
-                if is_applied:
-                    await original(self)
-                else:
-                    await zk.delete(item.taker)
+            async def how(commit: Commit) -> list[Any]:
+                await (commit() if is_applied else zk.delete(item.taker))
                 raise ConnectionLossError(outcome=Outcome.UNKNOWN)
 
-            monkeypatch.setattr(Transaction, "commit", commit)
+            replace_next_commit(zk, monkeypatch, how)
             assert await queue.ack(item) is is_applied
             assert await queue.size() == (0 if is_applied else 1)
 
@@ -142,15 +137,13 @@ def test_a_claim_whose_answer_is_lost_is_ours_or_made_anew(
         async with connect(hosts) as zk:
             queue = WorkQueue(zk, "/w")
             await queue.put(b"one")
-            original = Transaction.commit
 
-            async def commit(self: Transaction[Any], **_: Any) -> list[Any]:
-                monkeypatch.setattr(Transaction, "commit", original)
+            async def how(commit: Commit) -> list[Any]:
                 if is_applied:
-                    await original(self)
+                    await commit()
                 raise ConnectionLossError(outcome=Outcome.UNKNOWN)
 
-            monkeypatch.setattr(Transaction, "commit", commit)
+            replace_next_commit(zk, monkeypatch, how)
             item = await queue.take(timeout=5)
             assert await queue.ack(item)
 
@@ -166,16 +159,14 @@ def test_who_loses_its_claim_before_it_has_begun_does_not_end_the_next_taker(
             await mine.put(b"one")
             assert await mine.put_back(await mine.take())  # the folders are there then
             taken = []
-            original = Transaction.commit
 
-            async def commit(self: Transaction[Any], **_: Any) -> list[Any]:
-                monkeypatch.setattr(Transaction, "commit", original)
-                results = await original(self)
+            async def how(commit: Commit) -> list[Any]:
+                results = await commit()
                 await other.delete(results[1].path)
                 taken.append(await theirs.take(timeout=5))
                 return results
 
-            monkeypatch.setattr(Transaction, "commit", commit)
+            replace_next_commit(zk, monkeypatch, how)
             with pytest.raises(OperationTimeoutError):
                 await mine.take(timeout=0.3)
             await theirs.guarded(taken[0]).commit()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from tests.client.live import run
 from zoo.shell.lines import run_line
 from zoo.shell.output import Output
-from zoo.shell.session import Link, Shell
+from zoo.shell.session import Link, Reader, Shell
 
 
 class Recorder(Output):
@@ -51,6 +51,15 @@ class Rig:
             self.shell.lines.append(line)
             code = await run_line(self.shell, line)
         return code
+
+
+def reader(lines: Iterator[str]) -> Reader:
+    """A script's."""
+
+    async def read(_prompt: str) -> str | None:
+        return next(lines, None)
+
+    return read
 
 
 def at(hosts: str, story: Callable[[Rig], Awaitable[None]], is_interactive: bool = False) -> Rig:

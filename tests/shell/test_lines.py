@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.client.live import poll
-from tests.shell.rig import Rig, at, refused, typed
+from tests.shell.rig import Rig, at, reader, refused, typed
 from zoo.shell.lines import interruptible, prompt, run_lines
 from zoo.shell.session import GivenUp
 
@@ -15,11 +15,8 @@ from zoo.shell.session import GivenUp
 def test_a_script(hosts: str) -> None:
     lines = iter(["# a comment", "", "create /a x", "get /none", "get /a", "quit", "delete /a"])
 
-    async def read(_prompt: str) -> str | None:
-        return next(lines, None)
-
     async def story(rig: Rig) -> None:
-        rig.shell.read_line = read
+        rig.shell.read_line = reader(lines)
         assert await run_lines(rig.shell) == 0
 
     rig = at(hosts, story)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.rig import Rig, at, refused, typed
+from tests.shell.rig import Rig, at, reader, refused, typed
 from zoo.shell.lines import run_lines
 from zoo.shell.session import Reader
 
@@ -88,11 +88,8 @@ def test_a_wrong_line_of_a_script_spoils_the_whole_transaction(
     """And no more: what comes after it is run."""
     lines = iter(["multi", "create /a", wrong, "create /b", *([end, "create /c"] if end else [])])
 
-    async def read(_prompt: str) -> str | None:
-        return next(lines, None)
-
     async def story(rig: Rig) -> None:
-        rig.shell.read_line = read
+        rig.shell.read_line = reader(lines)
         assert await run_lines(rig.shell) == (0 if end else 2)
 
     rig = at(hosts, story)
@@ -103,11 +100,8 @@ def test_a_wrong_line_of_a_script_spoils_the_whole_transaction(
 def test_the_lines_of_a_multi_that_cannot_begin_are_not_run(hosts: str) -> None:
     lines = iter(["multi --bogus", "create /a", "create /b", "commit", "create /c"])
 
-    async def read(_prompt: str) -> str | None:
-        return next(lines, None)
-
     async def story(rig: Rig) -> None:
-        rig.shell.read_line = read
+        rig.shell.read_line = reader(lines)
         assert await run_lines(rig.shell) == 0
 
     rig = at(hosts, story)

@@ -247,6 +247,16 @@ async def _names_if_possible(zk: AsyncClient[Any], parent: str) -> list[str]:
         return []  # they are asked for again
 
 
+def index_of(place: Place, line: list[Contender]) -> int:
+    """How many are ahead of us. Raises SessionExpiredError when we are not among them."""
+    for index, each in enumerate(line):
+        if each.name == place.name:
+            return index
+    raise SessionExpiredError(
+        "our znode is gone: the session expired, or somebody deleted it", path=place.path
+    )
+
+
 async def wait_for_turn(
     zk: AsyncClient[Any],
     place: Place,
@@ -265,12 +275,7 @@ async def wait_for_turn(
         if names is None or place.name not in names:
             names = await _names(zk, parent)
         line, names = contenders(names, wanted), None
-        mine = next((n for n, each in enumerate(line) if each.name == place.name), None)
-        if mine is None:
-            raise SessionExpiredError(
-                "our znode is gone: the session expired, or somebody deleted it", path=place.path
-            )
-        first = blocker(line, mine)
+        first = blocker(line, index_of(place, line))
         if first is None:
             if place.take():
                 return

@@ -1,8 +1,8 @@
 """Queues: Queue and PriorityQueue, and what they share with WorkQueue and DelayQueue.
 
-Guarantee: an item is handed out once at most, oldest (of the most
-urgent) first. `put` puts once, however often the connection breaks; only when the session is lost
-meanwhile, and the item is not there, ConnectionLossError says that it may have been taken already.
+Guarantee: an item is handed out once at most, oldest (of the most urgent) first. `put` puts once,
+however often the connection breaks; only when the session is lost meanwhile, and the item is not
+there, ConnectionLossError says that it may have been taken already.
 `get` deletes the item before it returns: when the connection breaks during that, the same error
 says that the item may be gone; and what the taker does not finish is lost. SUSPENDED and LOST need
 nothing: items are not tied to a session, `get` goes on waiting with the next one.

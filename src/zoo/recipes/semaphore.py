@@ -19,10 +19,10 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 from zoo.client.async_client import AsyncClient
-from zoo.client.errors import NoNodeError, SessionExpiredError
+from zoo.client.errors import NoNodeError
 from zoo.recipes.layouts import CURATOR, Layout
 from zoo.recipes.lock import Lock, NotHeldError
-from zoo.recipes.places import Place, contenders, take_place
+from zoo.recipes.places import Place, contenders, index_of, take_place
 from zoo.recipes.waiting import Deadline, Wake, in_time
 
 
@@ -125,10 +125,7 @@ class Semaphore:
         """How many leases come before this one: of those that wait at once (an operator may delete
         the znode of somebody's turn) the first goes on. kazoo's have no number, and are held."""
         line = contenders(names, ("lease",))
-        for before, each in enumerate(line):
-            if each.name == place.name:
-                return before + len(names) - len(line)
-        raise SessionExpiredError("our lease is gone", path=place.path)
+        return index_of(place, line) + len(names) - len(line)
 
     async def release(self, place: Place | None = None) -> None:
         """Give back this lease; None: of those that this task has acquired the first, and when it

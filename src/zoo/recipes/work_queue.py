@@ -69,8 +69,8 @@ class WorkQueue(Items[T]):
 
     async def _take_claim(self, name: str, deadline: Deadline) -> Taken[T] | None:
         """The claim keeps others away; the taker, whose name is unique, says that it is ours."""
-        claim, taker = f"{self.path}/claims/{name}", f"{name}.{outside().unique_name()}"
-        taker = f"{self.path}/takers/{taker}"
+        claim = f"{self.path}/claims/{name}"
+        taker = f"{self.path}/takers/{name}.{outside().unique_name()}"
         try:
             async with deadline.of_requests():
                 token = await self._claim(claim, taker)

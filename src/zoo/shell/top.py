@@ -82,7 +82,7 @@ class _View:
             self._shell.out.show({"time": iso(int(time.time() * 1000)), "members": members})
         else:
             rows = [HEADS, *self.rows()]
-            widths = [max(len(row[n]) for row in rows) for n in range(len(HEADS))]
+            widths = _widths(rows)
             for row in rows:
                 line = "  ".join(text.ljust(width) for text, width in zip(row, widths))
                 self._shell.out.show(None, line.rstrip())
@@ -125,9 +125,13 @@ def row(seen: Look, before: Look | None, leader: Look | None) -> Row:
     )
 
 
+def _widths(rows: Sequence[Row]) -> list[int]:
+    return [max(len(each[n]) for each in rows) for n in range(len(HEADS))]
+
+
 def columns_for(rows: Sequence[Row], width: int, gap: int) -> list[int]:
     """The indices of those that fit on a screen so wide: who serves as what outlives the counts."""
-    widths = [max(len(each[n]) for each in (HEADS, *rows)) for n in range(len(HEADS))]
+    widths = _widths([HEADS, *rows])
     widths[1] = min(widths[1], _LONGEST_TROUBLE)
     fitting = list(range(len(HEADS)))
     for name in _FIRST_TO_GO:

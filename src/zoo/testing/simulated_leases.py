@@ -87,7 +87,7 @@ class LeaseStudy:
             lease.keep()
         try:
             for _ in range(process.rng.randint(1, 12)):
-                self.judge(process, lease)
+                self.judge(process)
                 await asyncio.sleep(process.rng.uniform(0, 0.5))
                 if not lease.is_held:
                     assert lease.lost.is_set(), f"{process.name} is not told of its end"
@@ -110,25 +110,21 @@ class LeaseStudy:
         if lease._keeper is not None:
             lease._keeper.cancel()
 
-    def judge(self, process: Process, lease: Lease) -> None:
+    def judge(self, process: Process) -> None:
         """Does anybody else believe to have it?"""
-        if slept_lately(process) or not lease.is_held or not process.sight.were_clocks_well():
+        if not process.sight.were_clocks_well():
             return
-        if self.was_struck(lease):
-            return
-        others = [
-            other.name
-            for other, theirs in self.tenants.values()
-            if other is not process
-            and not slept_lately(other)
-            and not self.was_struck(theirs)
-            and believes(other, theirs)
-        ]
-        assert not others, f"{process.name} has it at {process.now:.6f}, and so do {others}"
+        holders = [name for name, tenant in self.tenants.items() if self.believes(*tenant)]
+        if process.name in holders:
+            holders.remove(process.name)
+            assert not holders, f"{process.name} has it at {process.now:.6f}, and so do {holders}"
 
-    def was_struck(self, lease: Lease) -> bool:
-        """Deleted by the operator: it learns that when it renews it, or writes."""
-        return lease._tenure is not None and lease._tenure.beat in self.operator.struck
+    def believes(self, process: Process, lease: Lease) -> bool:
+        """By the clock of its machine, which may have stood still. Whose beat the operator has
+        deleted learns that when it renews it, or writes."""
+        if slept_lately(process) or lease._tenure is None:
+            return False
+        return lease._ends > process.clock and lease._tenure.beat not in self.operator.struck
 
     async def write(self, zk: AsyncClient[bytes], lease: Lease) -> bool:
         transaction = lease.guarded()
@@ -137,11 +133,6 @@ class LeaseStudy:
 
     def check(self, run: Run) -> None:
         check_ledger(run)
-
-
-def believes(process: Process, lease: Lease) -> bool:
-    """By the clock of its machine."""
-    return lease._tenure is not None and lease._ends > process.clock
 
 
 LEASES = (LeaseStudy,)

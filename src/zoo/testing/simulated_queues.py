@@ -229,10 +229,8 @@ class WorkQueueStudy(QueueStudy):
     def check(self, run: Run) -> None:
         alive = [path for path in self.put if path in run.tree]
         newest: dict[str, int] = {}
-        for _, state in run.versions(LEDGER):
-            token, _, item = (
-                (state.data or b"0").decode().partition(" ") if state else ("0", "", "")
-            )
+        written = [state.data for _, state in run.versions(LEDGER) if state and state.data]
+        for token, item in (data.decode().split(" ", 1) for data in written):
             assert int(token) >= newest.get(item, 0), f"{item}: {token} writes after {newest[item]}"
             newest[item] = int(token)
         late = [path for path in alive if path in self.acked]
